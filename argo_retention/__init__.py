@@ -1,0 +1,1 @@
+"""Retention for Argo Workflows as Dagster assets."""

@@ -1,0 +1,1 @@
+"""Real PostgreSQL, real S3 and an emulated Kubernetes API on loopback, filled with sample workflows."""
