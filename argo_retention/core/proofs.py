@@ -1,0 +1,32 @@
+"""The proof that a workflow's archive row is complete, and what planning keeps from the full object."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from argo_retention.core.logs import LogSummary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What planning needs from spec and status, kept with the proof so that no full object is read again."""
+
+    phase: str  # status.phase
+    finished_at: datetime | None  # status.finishedAt, UTC; None where absent or year 1
+    ttl_seconds: int | None  # effective ttlStrategy of the executed spec
+    template: str  # template it came from, for `match.template`
+    artifact_gc_deletes_logs: bool  # our DELETE would make Argo delete the stored logs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvenVersion:
+    """One row of `archived_versions`: this live version was proven against the row with this digest."""
+
+    clustername: str
+    uid: str
+    resource_version: int  # of the live object; our own label patch moves it on
+    digest: str  # md5(workflow::text) of the row
+    proven_at: datetime  # UTC, the database's clock
+    facts: Facts
+    added: tuple[str, ...] = ()  # node_id/container of the log artifacts that we added to the row
+    row_exists: bool = True  # whether the row stands there now (by key only; collect reads the digest)
+    logs: LogSummary = LogSummary()  # noqa: RUF009  frozen, so sharing is safe
