@@ -53,7 +53,11 @@ class LiveWorkflow:
     @property
     def template(self) -> str:
         """Name of the WorkflowTemplate, ClusterWorkflowTemplate or CronWorkflow it came from, or ""."""
-        for label in (labels.WORKFLOW_TEMPLATE, labels.CLUSTER_WORKFLOW_TEMPLATE, labels.CRON_WORKFLOW):
+        for label in (
+            labels.WORKFLOW_TEMPLATE,
+            labels.CLUSTER_WORKFLOW_TEMPLATE,
+            labels.CRON_WORKFLOW,
+        ):
             name = self.labels.get(label)
             if name:
                 return name

@@ -12,7 +12,9 @@ class LogState(StrEnum):
     NOT_WANTED = "not_wanted"  #: archiveLogs and logs.save say no
     LOST = "lost"  #: positive proof that it cannot be had any more
     UNSETTLED = "unsettled"  #: anything else: a refusal, a failure, a container still running
-    INTENDED = "intended"  #: written before the put; a crash left it so; the next run looks at the object
+    INTENDED = (
+        "intended"  #: written before the put; a crash left it so; the next run looks at the object
+    )
 
     @property
     def is_settled(self) -> bool:

@@ -28,5 +28,7 @@ class ProvenVersion:
     proven_at: datetime  # UTC, the database's clock
     facts: Facts
     added: tuple[str, ...] = ()  # node_id/container of the log artifacts that we added to the row
-    row_exists: bool = True  # whether the row stands there now (by key only; collect reads the digest)
+    row_exists: bool = (
+        True  # whether the row stands there now (by key only; collect reads the digest)
+    )
     logs: LogSummary = LogSummary()  # noqa: RUF009  frozen, so sharing is safe

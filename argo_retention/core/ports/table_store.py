@@ -1,0 +1,31 @@
+"""Port: the Parquet files of snapshots and plans."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+
+class TableStore(ABC):
+    """Parquet files under `storage.uri`: written once, whole or not at all."""
+
+    @abstractmethod
+    def write(
+        self, path: str, schema: Mapping[str, str], batches: Iterable[Sequence[Mapping[str, Any]]]
+    ) -> str:
+        """Write rows (column → value) as one file; returns its URI. When `batches` raises, no file is left.
+
+        `schema` maps column to "string", "int64", "bool", "timestamp" (UTC, microseconds), "map" (string to
+        string), "strings" (list).
+        """
+
+    @abstractmethod
+    def read(self, path: str) -> Iterator[Sequence[dict[str, Any]]]:
+        """Batches of rows as written. Raises ObjectStoreError when the file is not there."""
+
+    @abstractmethod
+    def uri(self, path: str) -> str:
+        """Full address of a file, for people."""
+
+    @abstractmethod
+    def paths(self, prefix: str) -> Sequence[str]:
+        """Paths of the files below a prefix, sorted."""
