@@ -31,4 +31,4 @@ class ProvenVersion:
     row_exists: bool = (
         True  # whether the row stands there now (by key only; collect reads the digest)
     )
-    logs: LogSummary = LogSummary()  # noqa: RUF009  frozen, so sharing is safe
+    logs: LogSummary = LogSummary()
