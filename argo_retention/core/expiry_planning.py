@@ -1,0 +1,214 @@
+"""The expiry plan: which archive rows go, together with their labels and log objects, and why.
+
+A pure function of rows past the shortest TTL, of what is live, of policy and now. Whether a log object may go
+with its row is decided object by object when it comes to it (`core.log_guards`), since others may need it.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from argo_retention.core import labels
+from argo_retention.core.durations import format_duration, parse_ttl
+from argo_retention.core.ledger import ExpiryCandidate, ExpiryUnit
+from argo_retention.core.opinions import show_time
+from argo_retention.core.policy import SHARE_COUNTS_FROM, Policy
+from argo_retention.core.reasons import Reason, Verdict, sentence
+from argo_retention.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpiryDecision:
+    """What the plan says of one archive row, and why."""
+
+    uid: str
+    namespace: str
+    name: str
+    phase: str
+    finished_at: datetime | None
+    digest: str  # of the row when planned; "" where the row vanished
+    verdict: Verdict
+    reason: Reason
+    sentence: str
+    rule: str  # name of the rule whose TTL counts, "archiveTTL", or ""
+    live_version: int | None = None  # resourceVersion of the live object, with expiry.while_live: expire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpiryPlan:
+    """Decisions for all rows past the shortest TTL, oldest first; `refusal` stops it as a whole."""
+
+    decisions: tuple[ExpiryDecision, ...]
+    refusal: str = ""
+
+    @property
+    def removals(self) -> tuple[ExpiryDecision, ...]:
+        """What expires."""
+        return tuple(d for d in self.decisions if d.verdict is Verdict.REMOVE)
+
+    @property
+    def digest(self) -> str:
+        """Names the content of the plan."""
+        digest = hashlib.sha256()
+        for d in self.decisions:
+            digest.update(f"{d.uid} {d.digest} {d.verdict} {d.reason} {d.rule}\n".encode())
+        return digest.hexdigest()
+
+
+def shortest_ttl(policy: Policy) -> timedelta | None:
+    """The shortest TTL that any row can have; None where no row ever expires."""
+    ttls = [policy.archive_ttl, *(rule.archive_ttl for rule in policy.rules)]
+    lasting = [ttl for ttl in ttls if ttl is not None and ttl > timedelta(0)]
+    return min(lasting, default=None)
+
+
+def plan_expiry(
+    candidates: Iterable[ExpiryCandidate],
+    *,
+    vanished: Sequence[ExpiryUnit] = (),
+    live_versions: Mapping[str, int],
+    policy: Policy,
+    now: datetime,
+    held_namespaces: Mapping[str, str] | None = None,
+    total_rows: int,
+) -> ExpiryPlan:
+    """Decide on every candidate row, and on workflows whose row somebody else removed.
+
+    Args:
+        candidates: rows past the shortest TTL by their column, which only preselects.
+        vanished: stage "row_vanished" with `at` = when it was first seen.
+        live_versions: uid → resourceVersion of every workflow in the cluster now.
+        policy: what the operator wrote.
+        now: UTC; ages count from it.
+        held_namespaces: namespace → why all of it is held.
+        total_rows: rows of this installation, for the brake on the share.
+    """
+    held = held_namespaces or {}
+    decisions = [_decide(c, live_versions, held, policy=policy, now=now) for c in candidates]
+    decisions.sort(key=lambda d: (d.finished_at or now, d.namespace, d.name, d.uid))
+    refusal = _refusal(decisions, total_rows=total_rows, max_share=policy.brakes.max_share)
+    gone = [_decide_vanished(u, live_versions, held, policy=policy, now=now) for u in vanished]
+    gone.sort(key=lambda d: (d.namespace, d.name, d.uid))
+    return ExpiryPlan(decisions=(*decisions, *gone), refusal=refusal)
+
+
+def _decide(
+    row: ExpiryCandidate,
+    live_versions: Mapping[str, int],
+    held: Mapping[str, str],
+    *,
+    policy: Policy,
+    now: datetime,
+) -> ExpiryDecision:
+    rule = policy.rule_for(
+        namespace=row.namespace, labels=row.labels, phase=row.phase, template=row.template
+    )
+    own_ttl = rule is not None and rule.archive_ttl is not None
+    ttl = rule.archive_ttl if rule is not None and own_ttl else policy.archive_ttl
+    decision = ExpiryDecision(
+        uid=row.uid,
+        namespace=row.namespace,
+        name=row.name,
+        phase=row.phase,
+        finished_at=row.finished_at,
+        digest=row.digest,
+        verdict=Verdict.KEEP,
+        reason=Reason.NO_POLICY,
+        sentence=sentence(Reason.NO_POLICY),
+        rule=rule.name if rule is not None and own_ttl else "archiveTTL",
+    )
+    if row.hold:
+        return _kept(decision, Reason.HELD, detail=f"annotation {labels.HOLD}: {row.hold}")
+    if row.namespace in held:
+        detail = f"namespace {row.namespace} has {labels.HOLD}: {held[row.namespace]}"
+        return _kept(decision, Reason.HELD, detail=detail)
+    if row.archive_ttl:
+        try:
+            wanted = parse_ttl(row.archive_ttl)
+        except ConfigurationError as error:
+            detail = f"annotation {labels.ARCHIVE_TTL} cannot be read: {error}"
+            return _kept(decision, Reason.HELD, detail=detail)
+        ttl = _longer(ttl, wanted)
+    if ttl is None or ttl <= timedelta(0):
+        return decision
+    if row.finished_at is None or row.finished_at > now:
+        detail = "absent" if row.finished_at is None else f"{show_time(row.finished_at)}, in the future"
+        return _kept(decision, Reason.NO_FINISH_TIME, detail=detail)
+    until = _after(row.finished_at, ttl)
+    if until > now:
+        return _kept(decision, Reason.WITHIN_TTL, detail=show_time(until))
+    facts = {"finished": show_time(row.finished_at), "limit": format_duration(ttl)}
+    if row.uid not in live_versions:
+        return _expires(decision, Reason.EXPIRED, **facts)
+    if not policy.expire_while_live:
+        return _kept(decision, Reason.LIVE)
+    return replace(
+        _expires(decision, Reason.EXPIRED_WHILE_LIVE, **facts),
+        live_version=live_versions[row.uid],
+    )
+
+
+def _decide_vanished(
+    unit: ExpiryUnit,
+    live_versions: Mapping[str, int],
+    held: Mapping[str, str],
+    *,
+    policy: Policy,
+    now: datetime,
+) -> ExpiryDecision:
+    first_seen = unit.at or now
+    decision = ExpiryDecision(
+        uid=unit.uid,
+        namespace=unit.namespace,
+        name=unit.name,
+        phase="",
+        finished_at=None,
+        digest="",
+        verdict=Verdict.KEEP,
+        reason=Reason.GRACE,
+        sentence=sentence(Reason.GRACE, detail=show_time(first_seen)),
+        rule="",
+    )
+    if unit.uid in live_versions:
+        return _kept(decision, Reason.LIVE)
+    if unit.namespace in held:
+        detail = f"namespace {unit.namespace} has {labels.HOLD}: {held[unit.namespace]}"
+        return _kept(decision, Reason.HELD, detail=detail)
+    if now - first_seen < policy.vanished_grace:
+        return decision
+    return _expires(decision, Reason.ROW_VANISHED, detail=show_time(first_seen))
+
+
+def _kept(decision: ExpiryDecision, reason: Reason, **facts: object) -> ExpiryDecision:
+    return replace(decision, reason=reason, sentence=sentence(reason, **facts))
+
+
+def _expires(decision: ExpiryDecision, reason: Reason, **facts: object) -> ExpiryDecision:
+    return replace(
+        decision, verdict=Verdict.REMOVE, reason=reason, sentence=sentence(reason, **facts)
+    )
+
+
+def _longer(ttl: timedelta | None, wanted: timedelta) -> timedelta | None:
+    """An annotation only lengthens; zero or unset is for ever, which is longest."""
+    if ttl is None or ttl <= timedelta(0) or wanted <= timedelta(0):
+        return None
+    return max(ttl, wanted)
+
+
+def _after(moment: datetime, span: timedelta) -> datetime:
+    try:
+        return moment + span
+    except OverflowError:  # beyond year 9999: never
+        return datetime.max.replace(tzinfo=UTC)
+
+
+def _refusal(decisions: Sequence[ExpiryDecision], *, total_rows: int, max_share: float) -> str:
+    expiring = sum(1 for d in decisions if d.verdict is Verdict.REMOVE)
+    if total_rows < SHARE_COUNTS_FROM or expiring <= max_share * total_rows:
+        return ""
+    return (
+        f"{expiring} of {total_rows} archive rows would expire, more than brakes.max_share "
+        f"{max_share:g} allows. If that is meant, raise brakes.max_share in retention.yaml and plan again."
+    )
