@@ -137,7 +137,7 @@ class Archive(ABC):
         """The one that this root run took."""
 
     @abstractmethod
-    def deletions_since(self, *, clustername: str, since: datetime) -> int:
+    def deletions_since(self, *, clustername: str, instanceid: str, since: datetime) -> int:
         """How many workflows our ledger says we removed from the cluster since then."""
 
     @abstractmethod
@@ -172,7 +172,7 @@ class Archive(ABC):
         """Rows of at most 100 uids read FOR SHARE with digest and ledger; locks are held to the end."""
 
     @abstractmethod
-    def open_deletions(self, *, clustername: str) -> Sequence[Deletion]:
+    def open_deletions(self, *, clustername: str, instanceid: str) -> Sequence[Deletion]:
         """Intents without outcome, and `terminating` ones: a crash or a finalizer left them so."""
 
     @abstractmethod
@@ -192,7 +192,9 @@ class Archive(ABC):
         """Rows whose column finishedat is before, oldest first, in batches; the column only preselects."""
 
     @abstractmethod
-    def vanished(self, *, clustername: str) -> Sequence[ExpiryUnit]:
+    def vanished(
+        self, *, clustername: str, instanceid: str, namespace: str | None
+    ) -> Sequence[ExpiryUnit]:
         """Workflows with stored logs in our ledger, whose row we wrote or proved and is not there now."""
 
     @abstractmethod
@@ -200,7 +202,7 @@ class Archive(ABC):
         """Insert or move units to their stage; commits."""
 
     @abstractmethod
-    def open_units(self, *, clustername: str) -> Sequence[ExpiryUnit]:
+    def open_units(self, *, clustername: str, instanceid: str) -> Sequence[ExpiryUnit]:
         """Units that a crash left between two stages."""
 
     @abstractmethod
