@@ -183,7 +183,13 @@ class PostgresServer(Server):
         }
 
     def is_ready(self) -> bool:
-        """Whether our password opens a session, which no other server on that port would grant."""
+        """Whether the server says so in its pid file, and our password opens a session.
+
+        The file comes first, so that a foreign server that took our port is never spoken to.
+        """
+        pid_file = self.log_path.parent / "data" / "postmaster.pid"
+        if not pid_file.is_file() or pid_file.read_text("utf-8").split()[-1:] != ["ready"]:
+            return False
         try:
             psycopg.connect(self.dsn(), connect_timeout=5).close()
         except psycopg.OperationalError:
