@@ -21,6 +21,8 @@ from argo_retention.errors import ArgoRetentionError
 
 LOOPBACK = "127.0.0.1"
 LAST_LOG_LINES = 15
+#: What PostgreSQL and SeaweedFS write when a port is taken.
+PORT_TAKEN = ("address already in use", f"is not available on {LOOPBACK}")
 POLL_SECONDS = 0.02
 
 
@@ -149,7 +151,7 @@ class GuardedProcess:
         self.stop()
         error = (
             PortTakenError
-            if any("address already in use" in line.lower() for line in lines)
+            if any(mark in line.lower() for line in lines for mark in PORT_TAKEN)
             else ServerStartError
         )
         raise error("\n".join([f"{self._launch.name} {what}. The end of its log:", *lines]))

@@ -181,6 +181,6 @@ class S3Server(Server):
             "s3",
             endpoint_url=self.endpoint,
             config=Config(
-                retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=10, proxies={}
+                retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=5, proxies={}
             ),
         )

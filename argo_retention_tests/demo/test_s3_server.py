@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from argo_retention.demo import processes, s3_server
 from argo_retention.demo.s3_server import S3Server
 
 BODY = b"a line of a log\n"
@@ -146,3 +148,21 @@ def test_two_servers_at_once_share_nothing_and_a_stopped_one_leaves_nothing(
     client.close()
     assert list(tmp_path.iterdir()) == []
     assert set(Path("/tmp").glob("seaweedfs-*.sock")) <= before  # noqa: S108
+
+
+def test_a_port_that_was_taken_meanwhile_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind((processes.LOOPBACK, 0))
+        port = taken.getsockname()[1]
+        # The first choice of eight ports has the one that is taken as the filer's.
+        choices = [[*processes.free_ports(4), port, *processes.free_ports(3)]]
+        monkeypatch.setattr(
+            s3_server,
+            "free_ports",
+            lambda count: choices.pop() if choices and count > 1 else processes.free_ports(count),
+        )
+
+        with S3Server() as server:
+            assert server.is_running()
+
+    assert choices == []
