@@ -6,9 +6,8 @@ that one process keeps up with the clients that are measured against it.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -28,6 +27,7 @@ from argo_retention.demo.kube_api.messages import (
 )
 from argo_retention.demo.kube_api.pod_logs import PodLogs
 from argo_retention.demo.kube_api.resources import discovery
+from argo_retention.demo.kube_api.reviews import refuse_protobuf, review
 from argo_retention.demo.kube_api.routes import Target, target_of
 from argo_retention.demo.kube_api.seeding import Seeder
 from argo_retention.demo.kube_api.statuses import ApiError, forbidden, forbidden_path
@@ -139,13 +139,14 @@ class KubeApi:
                 raise forbidden_path(user.name, "get", request.path)
             return Response(body=msgspec.json.encode(document) + b"\n")
         if parts[-1] == "selfsubjectaccessreviews" and request.method == "POST":
-            return _review(user, request)
+            return review(user, request)
         target = target_of(parts)
         if target is None:
             if user.is_anonymous:
                 raise forbidden_path(user.name, request.method.lower(), request.path)
             return _NO_PAGE
         self._authorize(user, target, request)
+        refuse_protobuf(request)
         return self._handlers.answer(request, target)
 
     def _authorize(self, user: User, target: Target, request: Request) -> None:
@@ -167,30 +168,6 @@ class KubeApi:
                 namespace=target.scope,
                 name=target.name or None,
             )
-
-
-def _review(user: User, request: Request) -> Response:
-    """What may I do? The answer to `kubectl auth can-i`."""
-    review: dict[str, Any] = msgspec.json.decode(request.body)
-    wanted: Mapping[str, str] = review["spec"].get("resourceAttributes") or {}
-    subresource = wanted.get("subresource")
-    resource = wanted.get("resource", "")
-    allowed = user.may(
-        Action(
-            verb=wanted.get("verb", ""),
-            group=wanted.get("group", ""),
-            resource=f"{resource}/{subresource}" if subresource else resource,
-            namespace=wanted.get("namespace") or None,
-        )
-    )
-    document = {
-        "kind": "SelfSubjectAccessReview",
-        "apiVersion": "authorization.k8s.io/v1",
-        "metadata": {},
-        "spec": review["spec"],
-        "status": {"allowed": allowed},
-    }
-    return Response(status=201, body=msgspec.json.encode(document) + b"\n")
 
 
 async def _stream(stream: AsyncIterator[bytes], receive: Receive, send: Send) -> None:
@@ -217,6 +194,6 @@ async def _stream(stream: AsyncIterator[bytes], receive: Receive, send: Send) ->
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _after_the_answer(work: Any) -> None:
+def _after_the_answer(work: Callable[[], None]) -> None:
     """Run a function of the garbage collector in the next turn of the event loop."""
     asyncio.get_running_loop().call_soon(work)

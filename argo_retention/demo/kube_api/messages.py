@@ -11,6 +11,9 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 JSON = b"application/json"
+#: `/bearer/TOKEN/api/...` is `/api/...` with that token: kubectl sends no Authorization header to
+#: a server without TLS, but it keeps to the path in the server's URL.
+TOKEN_PATH = "/bearer/"  # noqa: S105 - a path, not a token
 
 
 class Form(Enum):
@@ -78,12 +81,16 @@ class Request:
             if not message.get("more_body", False):
                 break
         query = scope["query_string"].decode()
+        path, authorization = scope["path"], headers.get(b"authorization")
+        if path.startswith(TOKEN_PATH):
+            token, _, rest = path.removeprefix(TOKEN_PATH).partition("/")
+            path, authorization = f"/{rest}", f"Bearer {token}".encode()
         return cls(
             method=scope["method"],
-            path=scope["path"],
+            path=path,
             query=dict(parse_qsl(query, keep_blank_values=True)) if query else {},
             body=body,
-            authorization=headers.get(b"authorization"),
+            authorization=authorization,
             accept=headers.get(b"accept", b""),
             content_type=headers.get(b"content-type", JSON).decode().partition(";")[0],
         )

@@ -12,6 +12,8 @@ from typing import Self
 
 import yaml
 
+from argo_retention.demo.kube_api.messages import TOKEN_PATH
+
 _POLL_SECONDS = 0.02
 _STOP_SECONDS = 5.0
 #: Of the log, shown when the process does not start.
@@ -115,9 +117,21 @@ class KubeApiProcess:
 
 
 def write_kubeconfig(
-    path: Path, *, url: str, token: str, cluster: str, namespace: str = "default"
+    path: Path,
+    *,
+    url: str,
+    token: str,
+    cluster: str,
+    namespace: str = "default",
+    for_kubectl: bool = False,
 ) -> Path:
-    """Write a kubeconfig with one context, named as the cluster; readable by its owner only."""
+    """Write a kubeconfig with one context, named as the cluster; readable by its owner only.
+
+    kubectl sends a token over TLS only, which the emulator does not speak; `for_kubectl` puts the
+    token into the path of the server's URL instead.
+    """
+    if for_kubectl:
+        url = f"{url}{TOKEN_PATH}{token}"
     document = {
         "apiVersion": "v1",
         "kind": "Config",
