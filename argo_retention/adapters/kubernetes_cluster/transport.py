@@ -1,0 +1,249 @@
+"""Requests on the client's connection pool, with its credentials, and nothing decoded on the way.
+
+The lean path of this adapter: one urllib3 call for a request. Retries are ours and not urllib3's, because a
+DELETE must not be repeated as a GET may be, and because the waiting is an argument.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+from urllib.parse import urlencode, urlsplit
+
+import urllib3
+from urllib3.exceptions import HTTPError
+from urllib3.response import BaseHTTPResponse
+
+from argo_retention.adapters.kubernetes_cluster.answers import (
+    Answer,
+    Attempt,
+    BusyError,
+    ConnectionCutError,
+    asked_pause,
+    broken,
+    refusal,
+)
+from argo_retention.adapters.retries import Patience
+from argo_retention.errors import ConfigurationError
+
+JSON = "application/json"
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+CHUNK = 64 * 1024
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 60.0
+LIST_SECONDS = 120.0
+#: A failure's body is read so far and no further; a Status is smaller.
+REFUSAL_LIMIT = 64 * 1024
+#: The client's hook renews a token minutes before it ends; asking it for every request costs a lock for each.
+CREDENTIALS_SECONDS = 15.0
+
+
+class Credentials:
+    """The Authorization header as the client gives it, asked for every few seconds by one thread."""
+
+    def __init__(
+        self, current: Callable[[], str | None], *, timer: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`current` returns the header's value, or None without a token; it may run a plugin."""
+        self._current = current
+        self._timer = timer
+        self._lock = threading.Lock()
+        self._headers: Mapping[str, str] = {}
+        self._until = float("-inf")
+
+    def headers(self) -> Mapping[str, str]:
+        """The headers that say who we are.
+
+        Raises:
+            ConfigurationError: The token holds characters that no header may hold.
+        """
+        with self._lock:
+            if self._timer() >= self._until:
+                self._headers = self._ask()
+                self._until = self._timer() + CREDENTIALS_SECONDS
+            return self._headers
+
+    def _ask(self) -> Mapping[str, str]:
+        value = (self._current() or "").strip()
+        # http.client would refuse such a header, and print it.
+        if not (value.isascii() and (value.isprintable() or not value)):
+            raise ConfigurationError(
+                "The token for the Kubernetes API holds a line break or a character that is not ASCII.\n"
+                "Write the file or the kubeconfig's user again; the token must be one line."
+            )
+        return {"Authorization": value} if value else {}
+
+
+class Transport:
+    """One API server: address, connections, credentials, deadlines. Threads may share it."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        server: str,
+        pool_manager: urllib3.PoolManager,
+        credentials: Credentials,
+        patience: Patience,
+        read_seconds: float = READ_SECONDS,
+    ) -> None:
+        """`name` is the cluster's, for messages; `server` the URL, perhaps with a path."""
+        self.name = name
+        self.patience = patience
+        self.read_seconds = read_seconds
+        self._server = server.rstrip("/")
+        self._pool_manager = pool_manager
+        self._credentials = credentials
+
+    @property
+    def address(self) -> str:
+        """The server as messages name it: no user, no path."""
+        parts = urlsplit(self._server)
+        port = f":{parts.port}" if parts.port else ""
+        return f"{parts.scheme}://{parts.hostname}{port}"
+
+    def attempt(
+        self, verb: str, group: str, resource: str, namespace: str | None, name: str | None = None
+    ) -> Attempt:
+        """What is about to be asked, for messages."""
+        return Attempt(
+            cluster=self.name,
+            verb=verb,
+            group=group,
+            resource=resource,
+            namespace=namespace,
+            name=name,
+        )
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        attempt: Attempt,
+        accept: str = JSON,
+        body: bytes | None = None,
+        content_type: str = JSON,
+        seconds: float | None = None,
+    ) -> Answer:
+        """Send once and read the whole answer, whatever its status.
+
+        Raises:
+            ClusterError: No (whole) answer came; its class says whether the request was sent.
+        """
+        headers = {"Accept": accept, **self._credentials.headers()}
+        if body is not None:
+            headers["Content-Type"] = content_type
+        response = self._open(
+            method, path, attempt=attempt, headers=headers, body=body, seconds=seconds, preload=True
+        )
+        return Answer(status=response.status, headers=response.headers, body=response.data)
+
+    def ask(
+        self,
+        path: str,
+        *,
+        attempt: Attempt,
+        accept: str = JSON,
+        query: Mapping[str, str] | None = None,
+        seconds: float | None = None,
+        post: bytes | None = None,
+    ) -> Answer:
+        """Ask for something that changes nothing: sent again after what is transient.
+
+        Any answer but 2xx and 404 raises; the caller judges a 404.
+
+        Raises:
+            ClusterForbiddenError: 401 or 403.
+            ClusterError: Any other refusal, or no answer.
+        """
+        target = f"{path}?{urlencode(query)}" if query else path
+
+        def once() -> Answer:
+            answer = self.send(
+                "GET" if post is None else "POST",
+                target,
+                attempt=attempt,
+                accept=accept,
+                body=post,
+                seconds=seconds,
+            )
+            if answer.status // 100 == 2 or answer.status == HTTPStatus.NOT_FOUND:
+                return answer
+            raise refusal(answer, attempt)
+
+        return self.patience.retry(
+            once, transient=(BusyError, ConnectionCutError), asked=asked_pause
+        )
+
+    @contextmanager
+    def stream(
+        self,
+        path: str,
+        *,
+        attempt: Attempt,
+        query: Mapping[str, str],
+        accept: str,
+        seconds: float,
+    ) -> Iterator[BaseHTTPResponse]:
+        """The answer with its body unread; what stays unread costs the connection, nothing else."""
+        response = self._open(
+            "GET",
+            f"{path}?{urlencode(query)}",
+            attempt=attempt,
+            headers={"Accept": accept, **self._credentials.headers()},
+            body=None,
+            seconds=seconds,
+            preload=False,
+        )
+        try:
+            yield response
+        finally:
+            response.close()
+
+    def chunks(self, response: BaseHTTPResponse, *, attempt: Attempt) -> Iterator[bytes]:
+        """The body in pieces; a body that ends before its end raises ConnectionCutError."""
+        try:
+            yield from response.stream(CHUNK, decode_content=False)
+        except HTTPError as error:
+            raise broken(error, attempt, self.address) from error
+
+    def refusal_of(self, response: BaseHTTPResponse, *, attempt: Attempt) -> Answer:
+        """The answer of a stream that is not a stream, read as far as a Status goes."""
+        try:
+            body = response.read(REFUSAL_LIMIT)
+        except HTTPError as error:
+            raise broken(error, attempt, self.address) from error
+        return Answer(status=response.status, headers=response.headers, body=body)
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        self._pool_manager.clear()
+
+    def _open(
+        self,
+        method: str,
+        path: str,
+        *,
+        attempt: Attempt,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        seconds: float | None,
+        preload: bool,
+    ) -> BaseHTTPResponse:
+        try:
+            return self._pool_manager.urlopen(
+                method,
+                self._server + path,
+                headers=headers,
+                body=body,
+                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=seconds or self.read_seconds),
+                retries=False,
+                redirect=False,
+                preload_content=preload,
+                decode_content=preload,
+            )
+        except HTTPError as error:
+            raise broken(error, attempt, self.address) from error
