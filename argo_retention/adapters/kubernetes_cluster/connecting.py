@@ -17,7 +17,11 @@ from kubernetes.config.incluster_config import SERVICE_HOST_ENV_NAME
 from kubernetes.config.kube_config import ENV_KUBECONFIG_PATH_SEPARATOR, KubeConfigMerger
 
 from argo_retention.adapters.kubernetes_cluster.cluster import KubernetesCluster
-from argo_retention.adapters.kubernetes_cluster.transport import Credentials, Transport
+from argo_retention.adapters.kubernetes_cluster.transport import (
+    READ_SECONDS,
+    Credentials,
+    Transport,
+)
 from argo_retention.adapters.retries import Patience
 from argo_retention.errors import ConfigurationError
 
@@ -34,6 +38,7 @@ def connect(
     context: str | None,
     name: str,
     patience: Patience | None = None,
+    read_seconds: float = READ_SECONDS,
 ) -> KubernetesCluster:
     """The cluster of a kubeconfig and context; sends nothing yet.
 
@@ -65,6 +70,7 @@ def connect(
             pool_manager=rest_client.pool_manager,
             credentials=Credentials(lambda: _authorization(configuration, name)),
             patience=patience or Patience(),
+            read_seconds=read_seconds,
         )
     )
 

@@ -95,6 +95,13 @@ class Transport:
         self.read_seconds = read_seconds
         self._server = server.rstrip("/")
         self._pool_manager = pool_manager
+        # The manager looks its one pool up for each request, a tenth of what a request costs; only
+        # behind a proxy it does more than that.
+        self._pool: urllib3.PoolManager | urllib3.HTTPConnectionPool = pool_manager
+        self._root = self._server
+        if pool_manager.proxy is None:
+            self._pool = pool_manager.connection_from_url(self._server)
+            self._root = urlsplit(self._server).path
         self._credentials = credentials
 
     @property
@@ -234,9 +241,9 @@ class Transport:
         preload: bool,
     ) -> BaseHTTPResponse:
         try:
-            return self._pool_manager.urlopen(
+            return self._pool.urlopen(
                 method,
-                self._server + path,
+                self._root + path,
                 headers=headers,
                 body=body,
                 timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=seconds or self.read_seconds),
