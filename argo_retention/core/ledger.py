@@ -46,7 +46,7 @@ class RowWritten:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedRow:
-    """A row read again FOR SHARE just before deletion."""
+    """A row read again FOR SHARE just before deletion; also without a row, if it expired while live."""
 
     uid: str
     digest: str  # of the row now
@@ -54,6 +54,7 @@ class LockedRow:
     proven_digest: str  # by the ledger
     proven_at: datetime
     logs_settled: bool  # by the ledger, now
+    expired_while_live: bool = False  # no row any more, on purpose; `digest` and `proven_digest` are ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

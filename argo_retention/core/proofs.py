@@ -31,4 +31,5 @@ class ProvenVersion:
     row_exists: bool = (
         True  # whether the row stands there now (by key only; collect reads the digest)
     )
+    expired_while_live: bool = False  # its row expired on purpose while this version was still live
     logs: LogSummary = LogSummary()

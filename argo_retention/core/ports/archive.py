@@ -97,10 +97,6 @@ class Archive(ABC):
     def record_patched(self, grant: LeaseGrant, versions: Mapping[str, tuple[int, int]]) -> None:
         """uid → (proven version, new version): our own label patch moved the live version on."""
 
-    @abstractmethod
-    def expired_while_live(self, *, clustername: str) -> Mapping[str, int]:
-        """uid → resourceVersion of live workflows whose row expired (`expiry.while_live: expire`)."""
-
     # -- logs -----------------------------------------------------------------------------------------
 
     @abstractmethod
@@ -110,6 +106,10 @@ class Archive(ABC):
     @abstractmethod
     def record_logs(self, grant: LeaseGrant, records: Sequence[LogRecord]) -> None:
         """Insert or replace log records in a transaction of their own (intents before a put)."""
+
+    @abstractmethod
+    def references(self, *, clustername: str, uids: Sequence[str]) -> Sequence[LogReference]:
+        """All log objects that the rows of these uids name, by `log_references`."""
 
     @abstractmethod
     def references_of_others(
@@ -211,8 +211,10 @@ class Archive(ABC):
     ) -> Sequence[str]:
         """Delete rows (labels go by cascade), references, and proofs of these units, mark the units done, in
         one small transaction, rows locked by others skipped. A row with another digest than the unit's
-        stays. Returns the uids whose rows went (or were gone already). For a uid in `live_versions` the
-        ledger remembers that version as expired while live."""
+        stays. Returns the uids whose rows went (or were gone already). A uid in `live_versions` is still in
+        the cluster at that resourceVersion: its proof stays, at that version and marked
+        `expired_while_live`, so that it is neither archived again nor held back as unproven.
+        """
 
     @abstractmethod
     def counts(self, *, clustername: str, instanceid: str) -> Mapping[str, int]:
