@@ -27,12 +27,12 @@ class Candidate:
 
     @property
     def proven(self) -> ProvenVersion | None:
-        """The proof, if it is of this very version and its row stands there."""
+        """The proof, if it is of this very version and its row stands there (or expired on purpose)."""
         proof = self.proof
         if (
             proof is None
             or proof.resource_version != self.workflow.resource_version
-            or not proof.row_exists
+            or not (proof.row_exists or proof.expired_while_live)
         ):
             return None
         return proof

@@ -1,0 +1,114 @@
+"""Reading retention.yaml: each mistake names file, line, key and what was expected."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from argo_retention.core.settings import ClusterSettings, Settings
+from argo_retention.errors import ConfigurationError
+
+
+def parse_settings(text: str, *, source: str) -> Settings:
+    """Settings from the text of the file. Raises ConfigurationError of at most three lines."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(_yaml_message(error, source)) from error
+    if not isinstance(data, dict):
+        raise ConfigurationError(
+            f"{source}: expected a mapping with the key clusters, found {_kind(data)}.\n"
+            "Start with: clusters: {NAME: {}}"
+        )
+    clusters = data.get("clusters")
+    defaults = data.get("defaults") or {}
+    if isinstance(clusters, dict) and isinstance(defaults, dict):
+        merged = {name: _merge(defaults, own or {}) for name, own in clusters.items()}
+        data = {**data, "clusters": merged}
+    try:
+        if isinstance(defaults, dict):
+            ClusterSettings.model_validate(defaults)
+    except ValidationError as error:
+        raise ConfigurationError(_message(error, ("defaults",), root, source)) from error
+    try:
+        return Settings.model_validate(data)
+    except ValidationError as error:
+        raise ConfigurationError(_message(error, (), root, source)) from error
+
+
+def _merge(base: Mapping[str, Any], own: Any) -> Any:
+    """Mappings are merged key by key, anything else is replaced."""
+    if not isinstance(own, Mapping):
+        return own
+    merged = dict(base)
+    for key, value in own.items():
+        below = merged.get(key)
+        both = isinstance(below, Mapping) and isinstance(value, Mapping)
+        merged[key] = _merge(below, value) if both and isinstance(below, Mapping) else value
+    return merged
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "an empty file"
+    return {list: "a list", str: "text"}.get(type(value), type(value).__name__)
+
+
+def _yaml_message(error: yaml.YAMLError, source: str) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or "it cannot be read"
+    where = f"{source}, line {mark.line + 1}, column {mark.column + 1}" if mark else source
+    return f"{where}: this is not valid YAML: {problem}.\nMend that line; nothing was done."
+
+
+def _message(
+    error: ValidationError, prefix: tuple[str, ...], root: yaml.Node | None, source: str
+) -> str:
+    first = error.errors()[0]
+    path = (*prefix, *_path_in_file(first["loc"]))
+    line = _line_of(path, root)
+    key = ".".join(str(part) for part in path)
+    more = error.error_count() - 1
+    also = f" ({more} more after this one)" if more else ""
+    return f"{source}, line {line}, key {key}: {_expected(first)}{also}.\nNothing was done; mend that key."
+
+
+def _path_in_file(loc: Sequence[str | int]) -> tuple[str | int, ...]:
+    """Without the names that pydantic puts in for kinds of checks, such as [key]."""
+    return tuple(part for part in loc if part != "[key]")
+
+
+def _expected(problem: Any) -> str:
+    kind, context = problem["type"], problem.get("ctx", {})
+    found = problem.get("input")
+    shown = f", found {found!r}" if isinstance(found, str | int | float | bool) else ""
+    if kind == "extra_forbidden":
+        return "there is no such key"
+    if kind == "missing":
+        return "this key is missing"
+    if kind == "value_error":
+        return str(context.get("error", problem["msg"]))
+    if kind == "literal_error":
+        return f"expected {context['expected']}{shown}"
+    return f"expected: {problem['msg'].removeprefix('Input should be ')}{shown}"
+
+
+def _line_of(path: Sequence[str | int], root: yaml.Node | None) -> int:
+    """Line of the deepest node on the path that stands in the file."""
+    node, line = root, 1
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            found = next((pair for pair in node.value if pair[0].value == str(part)), None)
+            if found is None:
+                break
+            line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            if part >= len(node.value):
+                break
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line

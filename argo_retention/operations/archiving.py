@@ -1,0 +1,195 @@
+"""Archiving finished workflows: logs first, then the row that names them, then the proof.
+
+One streaming step: pages are listed while earlier batches are prepared, their logs saved and their rows
+written. Memory is bounded by a few batches, whatever the size of the cluster. Only what is finished and not
+proven yet (or has a log that is not settled) is fetched whole.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import msgspec
+
+from argo_retention.core.ledger import LeaseGrant
+from argo_retention.core.live_workflows import LiveWorkflow
+from argo_retention.operations.archive_batches import BatchArchiver, Refusal, WorkflowResult
+from argo_retention.operations.guarding import check_sound
+from argo_retention.operations.site import Site
+from argo_retention.operations.snapshotting import read_snapshot
+
+BATCH = 200
+BATCHES_AT_ONCE = 3
+SINGLE_GETS_UP_TO = 200  # more unproven ones than this, and a paged list is cheaper
+GETS_IN_FLIGHT = 16
+
+
+@dataclass(slots=True, kw_only=True)
+class Archived:
+    """What one archive step did; filled by several threads under a lock."""
+
+    finished: int = 0  # in the snapshot
+    proven_before: int = 0
+    archived: int = 0  # rows written now
+    proven_now: int = 0  # rows that were right and are proven now
+    unchanged: int = 0
+    logs: Counter[str] = field(default_factory=Counter)  # state → how many, of this step
+    saved_bytes: int = 0
+    refusals: list[Refusal] = field(default_factory=list)  # kept, each with its reason
+
+    def count(self, result: WorkflowResult) -> None:
+        """Add one workflow."""
+        if isinstance(result, Refusal):
+            self.refusals.append(result)
+            return
+        self.archived += result.wrote_row
+        self.proven_now += not result.wrote_row
+        for record in result.logs:
+            self.logs[record.state.value] += 1
+            if record.run_id and record.size and record.sha256:
+                self.saved_bytes += record.size
+
+
+def archive_finished(site: Site, grant: LeaseGrant) -> Archived:
+    """Archive and prove every finished workflow of this root run's snapshot.
+
+    What cannot be archived is kept and named in `refusals`; the others go on. Raises DatabaseError,
+    ClusterError or ListIncompleteError when a whole server fails; batches that were committed stay.
+    """
+    check_sound(site, deletes=False)
+    _, workflows = read_snapshot(site)
+    finished = [w for w in workflows if w.is_finished]
+    todo = to_archive(site, finished)
+    result = Archived(finished=len(finished), proven_before=len(finished) - len(todo))
+    lock = threading.Lock()
+    archiver = BatchArchiver(site, grant)
+    done = 0
+
+    def work(batch: Sequence[bytes]) -> None:
+        nonlocal done
+        for outcome in archiver.archive(batch):
+            with lock:
+                result.count(outcome)
+        with lock:
+            done += len(batch)
+            site.progress("archive", done, len(todo))
+
+    with archiver:
+        _pipeline(fetch(site, todo, result), work)
+    return result
+
+
+def to_archive(site: Site, finished: Sequence[LiveWorkflow]) -> dict[str, LiveWorkflow]:
+    """uid → those that are not proven at their version, or have a log that is not settled."""
+    installation = site.installation
+    clustername = installation.clustername
+    selector = installation.policy.archive_selector
+    proven = {
+        proof.uid: proof.resource_version
+        for proof in site.archive.proven_versions(clustername=clustername)
+        if proof.expired_while_live or (proof.row_exists and proof.logs.is_settled)
+    }
+    return {
+        workflow.uid: workflow
+        for workflow in finished
+        if proven.get(workflow.uid) != workflow.resource_version
+        and (selector is None or selector.matches(workflow.labels))
+    }
+
+
+class _ItemMetadata(msgspec.Struct):
+    uid: str
+
+
+class _Item(msgspec.Struct):
+    metadata: _ItemMetadata
+
+
+def fetch(
+    site: Site, todo: Mapping[str, LiveWorkflow], result: Archived
+) -> Iterator[Sequence[bytes]]:
+    """Batches of full objects of these workflows: single GETs when they are few, a paged list otherwise."""
+    if len(todo) <= SINGLE_GETS_UP_TO:
+        yield from _batches(_get_each(site, list(todo.values()), result))
+    else:
+        yield from _batches(_list_all(site, todo))
+
+
+def _get_each(
+    site: Site, workflows: Sequence[LiveWorkflow], result: Archived
+) -> Iterator[bytes]:
+    with ThreadPoolExecutor(GETS_IN_FLIGHT, thread_name_prefix="get") as pool:
+        futures = [
+            pool.submit(site.cluster.get_workflow, namespace=w.namespace, name=w.name)
+            for w in workflows
+        ]
+        for workflow, future in zip(workflows, futures, strict=True):
+            body = future.result()
+            if body is None or _decode_uid(body) != workflow.uid:
+                reason = "it went between the snapshot and now"
+                result.refusals.append(
+                    Refusal(
+                        uid=workflow.uid,
+                        namespace=workflow.namespace,
+                        name=workflow.name,
+                        reason="gone",
+                        sentence=reason,
+                    )
+                )
+                continue
+            yield body
+
+
+def _list_all(site: Site, todo: Mapping[str, LiveWorkflow]) -> Iterator[bytes]:
+    pages = site.cluster.list_full(
+        selector=site.installation.selector, namespace=site.installation.managed_namespace
+    )
+    for page in pages:
+        for body in page:
+            if _decode_uid(body) in todo:
+                yield body
+
+
+_UID = msgspec.json.Decoder(_Item)
+
+
+def _decode_uid(body: bytes) -> str:
+    try:
+        return _UID.decode(body).metadata.uid
+    except msgspec.MsgspecError:
+        return ""  # the batch names it: a body that cannot be read is kept there
+
+
+def _batches(bodies: Iterator[bytes]) -> Iterator[Sequence[bytes]]:
+    batch: list[bytes] = []
+    for body in bodies:
+        batch.append(body)
+        if len(batch) >= BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _pipeline(batches: Iterator[Sequence[bytes]], work) -> None:  # type: ignore[no-untyped-def]
+    """Work on a few batches at once while the next is being fetched; the first failure stops all."""
+    with ThreadPoolExecutor(BATCHES_AT_ONCE, thread_name_prefix="archive") as pool:
+        running: set[Future[None]] = set()
+        room = threading.Semaphore(BATCHES_AT_ONCE + 1)
+        try:
+            for batch in batches:
+                room.acquire()
+                for future in [f for f in running if f.done()]:
+                    running.discard(future)
+                    future.result()
+                future = pool.submit(work, batch)
+                future.add_done_callback(lambda _: room.release())
+                running.add(future)
+            for future in running:
+                future.result()
+        except BaseException:
+            for future in running:
+                future.cancel()
+            raise

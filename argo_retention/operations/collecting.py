@@ -1,0 +1,257 @@
+"""Carrying out a retention plan: each workflow is proven once more at the moment of its deletion.
+
+The cluster is listed afresh and planned again; what goes is the intersection. Batches of at most 100: intents
+are committed, the rows are read again and locked, DELETE carries uid and resourceVersion, outcomes are
+recorded, and only then are the rows released. In mode observe all is done but the requests, and nothing is
+recorded as deleted.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from argo_retention.core.ledger import Deletion, LeaseGrant, LockedRow, PlanRecord
+from argo_retention.core.live_workflows import LiveWorkflow
+from argo_retention.core.planning import Decision, Plan, intersection
+from argo_retention.core.ports.cluster import DeleteOutcome
+from argo_retention.core.reasons import Reason, sentence
+from argo_retention.errors import ClusterError, PlanRefusedError
+from argo_retention.operations.guarding import check_sound
+from argo_retention.operations.pacing import Pace
+from argo_retention.operations.planning import claimable_plan, plan_now, read_plan
+from argo_retention.operations.site import Site
+from argo_retention.operations.snapshotting import list_live, refusal_of_counts
+
+BATCH = 100
+IN_FLIGHT = 32
+BATCHES_AT_ONCE = 3
+FAILURES_BEFORE_STOP = 20
+
+OBSERVED = "observed"
+STOPPED = "refused: the run was stopped before the request"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """What became of a plan's removals."""
+
+    plan: PlanRecord
+    applied: bool  # False: mode observe, nothing was sent
+    outcomes: Mapping[str, int]  # outcome or reason → how many
+    deletions: Sequence[Deletion]  # one for each planned removal, with its outcome
+    resolved: Sequence[Deletion]  # intents of earlier runs whose end was found out now
+
+    @property
+    def deleted(self) -> int:
+        """How many left the cluster by this run."""
+        return self.outcomes.get(DeleteOutcome.DELETED.value, 0)
+
+    @property
+    def problems(self) -> Sequence[Deletion]:
+        """Those that were refused or failed."""
+        return [d for d in self.deletions if d.outcome.startswith("refused")]
+
+
+def collect(site: Site, grant: LeaseGrant, *, plan_id: str | None = None) -> Collected:
+    """Delete what the plan and a fresh look both remove.
+
+    Raises PlanRefusedError, DatabaseError, ClockSkewError, ListIncompleteError or ClusterError before the
+    first deletion; after it, LeaseLostError only. Single failures are outcomes.
+    """
+    check_sound(site, deletes=True)
+    record = claimable_plan(site, kind="retention", plan_id=plan_id)
+    planned = read_plan(site, record)
+    live = list_live(site)
+    refusal = refusal_of_counts(site, len(live))
+    if refusal:
+        raise PlanRefusedError(refusal)
+    resolved = resolve_open_deletions(site, grant, live)
+    fresh = plan_now(site, live, now=site.clock(), doubts={})
+    if fresh.refusal:
+        raise PlanRefusedError(fresh.refusal)
+    going = intersection(planned, fresh)
+    intents = {d.uid: _intent(site, record, d) for d in planned.removals}
+    left_out = _left_out(planned, fresh, intents)
+    applies = site.installation.applies
+    if applies and not site.archive.claim_plan(grant, record.plan_id):
+        raise PlanRefusedError(
+            f"Plan {record.plan_id} was used or superseded a moment ago. Nothing was deleted."
+        )
+    collector = _Collector(site, grant, applies=applies)
+    done = collector.run([intents[d.uid] for d in going])
+    if applies and left_out:
+        site.archive.record_deletions(grant, left_out)
+    deletions = [*done, *left_out]
+    return Collected(
+        plan=record,
+        applied=applies,
+        outcomes=Counter(_kind(d.outcome) for d in deletions),
+        deletions=deletions,
+        resolved=resolved,
+    )
+
+
+def resolve_open_deletions(
+    site: Site, grant: LeaseGrant, live: Sequence[LiveWorkflow]
+) -> list[Deletion]:
+    """Find out what became of intents that a crash or a finalizer left open, by a complete list."""
+    present = {workflow.uid for workflow in live}
+    resolved = []
+    installation = site.installation
+    for deletion in site.archive.open_deletions(
+        clustername=installation.clustername, instanceid=installation.instanceid
+    ):
+        terminating = deletion.outcome == DeleteOutcome.TERMINATING.value
+        if deletion.uid not in present:
+            resolved.append(replace(deletion, outcome=DeleteOutcome.DELETED.value))
+        elif not terminating:
+            outcome = "refused: the run ended before the request; it is still there"
+            resolved.append(replace(deletion, outcome=outcome))
+    if resolved:
+        site.archive.record_deletions(grant, resolved)
+    return resolved
+
+
+def _intent(site: Site, record: PlanRecord, decision: Decision) -> Deletion:
+    return Deletion(
+        clustername=site.installation.clustername,
+        uid=decision.uid,
+        namespace=decision.namespace,
+        name=decision.name,
+        resource_version=decision.resource_version,
+        rule=decision.rule,
+        rank=decision.rank,
+        reason=decision.sentence,
+        plan_id=record.plan_id,
+        run_id=site.run_id,
+        by_whom=site.by_whom,
+    )
+
+
+def _left_out(planned: Plan, fresh: Plan, intents: Mapping[str, Deletion]) -> list[Deletion]:
+    """Planned removals that a fresh look keeps, each with what it says now."""
+    now = {decision.uid: decision for decision in fresh.decisions}
+    left_out = []
+    for decision in planned.removals:
+        current = now.get(decision.uid)
+        if current is None:
+            outcome = DeleteOutcome.GONE.value
+        elif current.resource_version != decision.resource_version:
+            outcome = f"{DeleteOutcome.CHANGED.value}: {sentence(Reason.CHANGED)}"
+        elif current in fresh.removals:
+            continue
+        else:
+            outcome = f"kept: {current.sentence}"
+        left_out.append(replace(intents[decision.uid], outcome=outcome))
+    return left_out
+
+
+def _kind(outcome: str) -> str:
+    return outcome.partition(":")[0]
+
+
+class _Collector:
+    """Batches of intents through a pool of requests at the configured rate."""
+
+    def __init__(self, site: Site, grant: LeaseGrant, *, applies: bool) -> None:
+        self._site = site
+        self._grant = grant
+        self._applies = applies
+        self._pace = Pace(site.installation.policy.brakes.per_second)
+        self._stop = threading.Event()
+        self._failures = 0
+        self._done = 0
+        self._lock = threading.Lock()
+
+    def run(self, intents: Sequence[Deletion]) -> list[Deletion]:
+        """All intents with their outcomes; stops early on an interruption or when the API fails again and again."""
+        batches = [intents[i : i + BATCH] for i in range(0, len(intents), BATCH)]
+        total = len(intents)
+        with (
+            ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="delete") as requests,
+            ThreadPoolExecutor(BATCHES_AT_ONCE, thread_name_prefix="batch") as workers,
+        ):
+            futures = [workers.submit(self._batch, batch, requests, total) for batch in batches]
+            try:
+                return [deletion for future in futures for deletion in future.result()]
+            finally:
+                # Reached by an error or an interruption too: what has not been sent is not sent any more.
+                if not all(future.done() for future in futures):
+                    self._stop.set()
+                    for future in futures:
+                        future.cancel()
+
+    def _batch(
+        self, intents: Sequence[Deletion], requests: ThreadPoolExecutor, total: int
+    ) -> list[Deletion]:
+        if self._stop.is_set():
+            return [replace(intent, outcome=STOPPED) for intent in intents]
+        archive = self._site.archive
+        if self._applies:
+            archive.record_deletions(self._grant, intents)
+        uids = [intent.uid for intent in intents]
+        outcomes: list[Deletion] = []
+        try:
+            with archive.lock_rows(self._grant, uids=uids) as rows:
+                now = self._site.clock()
+                sent = [
+                    requests.submit(self._delete, intent, rows.get(intent.uid), now, total)
+                    for intent in intents
+                ]
+                outcomes = [future.result() for future in sent]
+        finally:
+            # Outcomes are recorded even when releasing the locks fails; without them the intents stay open
+            # and the next run finds out by a list.
+            if self._applies and outcomes:
+                archive.record_deletions(self._grant, outcomes)
+        return outcomes
+
+    def _delete(
+        self, intent: Deletion, row: LockedRow | None, now: datetime, total: int
+    ) -> Deletion:
+        doubt = self._doubt(intent, row, now)
+        if doubt:
+            return self._report(intent, f"refused: {doubt}", total)
+        if not self._applies:
+            return self._report(intent, OBSERVED, total)
+        if not self._pace.wait(self._stop):
+            return self._report(intent, STOPPED, total)
+        try:
+            outcome = self._site.cluster.delete_workflow(
+                namespace=intent.namespace,
+                name=intent.name,
+                uid=intent.uid,
+                resource_version=intent.resource_version,
+            )
+        except ClusterError as error:
+            with self._lock:
+                self._failures += 1
+                if self._failures >= FAILURES_BEFORE_STOP:
+                    self._stop.set()
+            first_line = str(error).partition("\n")[0]
+            return self._report(intent, f"refused: {first_line}", total)
+        return self._report(intent, outcome.value, total)
+
+    def _doubt(self, intent: Deletion, row: LockedRow | None, now: datetime) -> str:
+        """Why this row, read again under lock, does not prove this version; "" when it does (promise P1)."""
+        if row is None:
+            return "its archive row is gone"
+        if row.resource_version != intent.resource_version:
+            return f"proven at resourceVersion {row.resource_version}, planned at {intent.resource_version}"
+        if not row.expired_while_live and (not row.digest or row.digest != row.proven_digest):
+            return "its archive row is not the one that was proven"
+        if not row.logs_settled:
+            return "a log of it is not settled any more"
+        if now - row.proven_at < self._site.installation.policy.proof_age:
+            return "its proof is younger than retention.proof_age"
+        return ""
+
+    def _report(self, intent: Deletion, outcome: str, total: int) -> Deletion:
+        with self._lock:
+            self._done += 1
+            done = self._done
+        self._site.progress("delete", done, total)
+        return replace(intent, outcome=outcome)
