@@ -119,7 +119,8 @@ class Deleter:
         metadata = fields["metadata"]
         metadata["deletionTimestamp"] = self._clock.timestamp()
         metadata["deletionGracePeriodSeconds"] = 0
-        metadata["generation"] = metadata.get("generation", 1) + 1
+        if record.resource.has_generation:
+            metadata["generation"] = metadata.get("generation", 1) + 1
         if work:
             metadata["finalizers"] = [*record.finalizers, work]
         written = self._store.write(record.resource, fields)

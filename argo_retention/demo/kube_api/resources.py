@@ -38,6 +38,11 @@ class Resource:
         return self.group == ARGO_GROUP
 
     @property
+    def has_generation(self) -> bool:
+        """Whether the server counts the changes of its spec."""
+        return self.plural not in {"configmaps", "events", "namespaces", "secrets"}
+
+    @property
     def api_version(self) -> str:
         """The text of the field apiVersion."""
         return f"{self.group}/{self.version}" if self.group else self.version

@@ -1,5 +1,6 @@
 """Objects and logs that are put in from outside, with their metadata as given."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -78,14 +79,16 @@ class Seeder:
         namespace = fields["metadata"].get("namespace", "default")
         fields["metadata"] = completed_metadata(
             fields["metadata"],
+            resource=resource,
+            namespace=namespace if resource.namespaced else "",
             clock=self.clock,
             identities=self._identities,
-            namespace=namespace if resource.namespaced else "",
         )
         return resource, fields
 
 
-def _lines(path: Path) -> list[bytes]:
-    if not path.exists():
-        return []
-    return [line for line in path.read_bytes().split(b"\n") if line.strip()]
+def _lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file that may be missing, one at a time: a fleet does not fit twice."""
+    if path.exists():
+        with path.open("rb") as file:
+            yield from (line for line in file if line.strip())

@@ -39,11 +39,16 @@ class Identities:
 
 
 def completed_metadata(
-    metadata: Mapping[str, Any], *, clock: Clock, identities: Identities, namespace: str
+    metadata: Mapping[str, Any],
+    *,
+    resource: Resource,
+    namespace: str,
+    clock: Clock,
+    identities: Identities,
 ) -> dict[str, Any]:
     """Metadata with what the server fills in where it is missing."""
     completed: dict[str, Any] = {
-        "generation": 1,
+        **({"generation": 1} if resource.has_generation else {}),
         "creationTimestamp": clock.timestamp(),
         **metadata,
     }
@@ -88,9 +93,10 @@ class Writer:
         owned_by_server = {"uid", "resourceVersion", "creationTimestamp", "deletionTimestamp"}
         metadata = completed_metadata(
             {k: v for k, v in given.items() if k not in owned_by_server},
+            resource=resource,
+            namespace=namespace,
             clock=self._clock,
             identities=self._identities,
-            namespace=namespace,
         )
         document["metadata"] = metadata
         _default(resource, document)
@@ -145,11 +151,15 @@ class Writer:
             if field in before["metadata"]:
                 metadata[field] = before["metadata"][field]
         metadata["resourceVersion"] = str(record.version)
-        metadata["generation"] = before["metadata"].get("generation", 1)
+        if "generation" in before["metadata"]:
+            metadata["generation"] = before["metadata"]["generation"]
         if document == before:
             return record.full
-        if {**document, "metadata": None} != {**before, "metadata": None}:
-            metadata["generation"] += 1
+        if record.resource.has_generation and {**document, "metadata": None} != {
+            **before,
+            "metadata": None,
+        }:
+            metadata["generation"] = metadata.get("generation", 1) + 1
         if dry_run:
             return Record.render(record.resource, document).full
         written = self._store.write(record.resource, document)

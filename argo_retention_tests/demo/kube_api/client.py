@@ -69,7 +69,9 @@ class Client:
         given = dict(headers or {})
         if token is not None:
             given["Authorization"] = f"Bearer {token}"
-        raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        raw = (
+            body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        )
         return self.runner.run(self._call(method, target, raw, given, on_chunk))
 
     def create(self, name: str, **metadata: Any) -> Any:
