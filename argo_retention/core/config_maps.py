@@ -13,7 +13,14 @@ from argo_retention.errors import ConfigurationError
 
 Path = tuple[str | int, ...]
 
-_KINDS = {dict: "a map", list: "a list", str: "text", bool: "true or false", int: "a number"}
+_KINDS = {
+    dict: "a map",
+    list: "a list",
+    str: "text",
+    bool: "true or false",
+    int: "a number",
+    float: "a fraction",
+}
 
 
 class _Loader(yaml.SafeLoader):
@@ -76,7 +83,7 @@ class Section:
 
 def found(value: object) -> str:
     """Kind of a value for messages; never the value, which may be a password in the wrong place."""
-    return _KINDS.get(type(value), "a fraction" if isinstance(value, float) else "something else")
+    return _KINDS.get(type(value), type(value).__name__)
 
 
 def parse_yaml(text: str, *, source: str, path: Path = ()) -> tuple[Any, dict[Path, int]]:
