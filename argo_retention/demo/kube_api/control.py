@@ -55,6 +55,7 @@ class Control:
                 self._logs.put(msgspec.json.decode(request.body))
             case "POST", "/emulator/objects":
                 record = self._seeder.put(request.body)
+                self._lister.forget()
                 return msgspec.json.decode(record.full, type=dict[str, Any])
             case "POST", "/emulator/clock":
                 setting = msgspec.json.decode(request.body, type=_ClockSetting)

@@ -115,10 +115,13 @@ class PodLogs:
         return body if limit is None else body[:limit]
 
     def _since(self, query: Mapping[str, str]) -> datetime | None:
-        if query.get("sinceTime"):
-            return datetime.fromisoformat(query["sinceTime"])
-        if query.get("sinceSeconds"):
-            return self._clock.now() - timedelta(seconds=int(query["sinceSeconds"]))
+        try:
+            if query.get("sinceTime"):
+                return datetime.fromisoformat(query["sinceTime"])
+            if query.get("sinceSeconds"):
+                return self._clock.now() - timedelta(seconds=int(query["sinceSeconds"]))
+        except ValueError as error:
+            raise bad_request(f"the time that the log is asked for since: {error}") from error
         return None
 
 

@@ -55,6 +55,7 @@ def test_a_log_can_fail(pod, status) -> None:
         ("", "choose one of: [main wait] or one of the init containers: [init]"),
         ("container=wait", 'container "wait" in pod "p" is waiting to start: ImagePullBackOff'),
         ("container=main&tailLines=x", "invalid syntax"),
+        ("container=main&sinceTime=noon", "since"),
     ],
 )
 def test_logs_that_cannot_be_had(pod, query, words) -> None:

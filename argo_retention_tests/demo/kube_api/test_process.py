@@ -1,9 +1,12 @@
 """The emulator as a child process, asked with the official client."""
 
+import http.client
 import json
 import os
+import select
 import subprocess
 import sys
+from urllib.parse import urlsplit
 
 import kubernetes
 import pytest
@@ -13,7 +16,7 @@ from argo_retention.demo.kube_api.process import (
     KubeApiStartError,
     write_kubeconfig,
 )
-from argo_retention_tests.demo.kube_api.client import ACCESS, ADMIN, workflow
+from argo_retention_tests.demo.kube_api.client import ACCESS, ADMIN, WORKFLOWS, workflow
 
 
 def seed(folder, count: int = 3) -> None:
@@ -62,21 +65,28 @@ def test_it_ends_when_its_parent_is_killed(tmp_path) -> None:
         "import sys, pathlib, os, signal\n"
         "from argo_retention.demo.kube_api.process import KubeApiProcess\n"
         "print(KubeApiProcess().start(pathlib.Path(sys.argv[1])).pid, flush=True)\n"
-        "os.kill(os.getpid(), signal.SIGKILL)\n"
+        "sys.stdin.read()\n"
     )
-    parent = subprocess.run([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, check=False)  # fmt: skip
-    child = os.pidfd_open(int(parent.stdout)) if _is_alive(int(parent.stdout)) else None
-
-    if child is not None:
-        import select
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as parent:
+        child = os.pidfd_open(int(parent.stdout.readline()))
+        parent.kill()
 
         assert select.select([child], [], [], 10)[0], "the child is still there"
-        os.close(child)
+    os.close(child)
 
 
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+def test_a_cut_answer_is_seen_as_one_by_a_client(tmp_path) -> None:
+    seed(tmp_path)
+    with KubeApiProcess() as server:
+        address = urlsplit(server.start(tmp_path).url)
+        connection = http.client.HTTPConnection(address.hostname, address.port)
+        headers = {"Authorization": f"Bearer {ADMIN}"}
+        connection.request("POST", "/emulator/faults", '{"cut_after_bytes": 10}', headers)
+        connection.getresponse().read()
+        connection.request("GET", WORKFLOWS, headers=headers)
+
+        with pytest.raises(http.client.IncompleteRead):
+            connection.getresponse().read()
+        connection.close()
