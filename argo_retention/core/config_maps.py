@@ -51,9 +51,14 @@ class Section:
         return ConfigurationError(f"{self.source}, key {where}{at}: {problem}")
 
     def text(self, key: str, default: str = "") -> str:
-        """Text under a key; a number or boolean that stands there unquoted is an error, as in Argo."""
-        value: str = self._typed(key, str, default)
-        return value
+        """Text under a key; a number or boolean counts as its text, as in Argo."""
+        value = self.value.get(key)
+        if isinstance(value, bool):
+            return str(value).lower()
+        if isinstance(value, int | float):
+            return str(value)
+        text: str = self._typed(key, str, default)
+        return text
 
     def number(self, key: str) -> int | None:
         """Return the integer under a key, None when absent."""
