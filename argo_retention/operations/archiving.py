@@ -7,7 +7,7 @@ proven yet (or has a log that is not settled) is fetched whole.
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -117,9 +117,7 @@ def fetch(
         yield from _batches(_list_all(site, todo))
 
 
-def _get_each(
-    site: Site, workflows: Sequence[LiveWorkflow], result: Archived
-) -> Iterator[bytes]:
+def _get_each(site: Site, workflows: Sequence[LiveWorkflow], result: Archived) -> Iterator[bytes]:
     with ThreadPoolExecutor(GETS_IN_FLIGHT, thread_name_prefix="get") as pool:
         futures = [
             pool.submit(site.cluster.get_workflow, namespace=w.namespace, name=w.name)
@@ -173,7 +171,7 @@ def _batches(bodies: Iterator[bytes]) -> Iterator[Sequence[bytes]]:
         yield batch
 
 
-def _pipeline(batches: Iterator[Sequence[bytes]], work) -> None:  # type: ignore[no-untyped-def]
+def _pipeline(batches: Iterator[Sequence[bytes]], work: Callable[[Sequence[bytes]], None]) -> None:
     """Work on a few batches at once while the next is being fetched; the first failure stops all."""
     with ThreadPoolExecutor(BATCHES_AT_ONCE, thread_name_prefix="archive") as pool:
         running: set[Future[None]] = set()

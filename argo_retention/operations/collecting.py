@@ -167,7 +167,7 @@ class _Collector:
         self._lock = threading.Lock()
 
     def run(self, intents: Sequence[Deletion]) -> list[Deletion]:
-        """All intents with their outcomes; stops early on an interruption or when the API fails again and again."""
+        """All intents with their outcomes; stops early when interrupted or when the API keeps failing."""
         batches = [intents[i : i + BATCH] for i in range(0, len(intents), BATCH)]
         total = len(intents)
         with (

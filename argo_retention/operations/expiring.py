@@ -20,8 +20,8 @@ from argo_retention.core.ports.log_store import LogStore, ObjectDeletion
 from argo_retention.errors import ArgoRetentionError, ObjectStoreError, PlanRefusedError
 from argo_retention.operations.expiry_plans import expiry_plan_now, read_expiry_plan
 from argo_retention.operations.guarding import check_sound
+from argo_retention.operations.log_tasks import METADATA_UID
 from argo_retention.operations.planning import claimable_plan
-from argo_retention.operations.saving_logs import METADATA_UID
 from argo_retention.operations.site import Site
 from argo_retention.operations.snapshotting import list_live, refusal_of_counts
 
@@ -42,7 +42,9 @@ class Expired:
     not_now: int = 0  # planned, but a fresh look keeps them
     objects: Counter[str] = field(default_factory=Counter)  # deleted, gone, kept, failed
     kept_objects: list[str] = field(default_factory=list)  # "bucket/key: why"
-    failed: list[str] = field(default_factory=list)  # "namespace/name: why"; taken up again by the next run
+    failed: list[str] = field(
+        default_factory=list
+    )  # "namespace/name: why"; taken up again by the next run
 
 
 def expire(site: Site, grant: LeaseGrant, *, plan_id: str | None = None) -> Expired:
@@ -207,9 +209,7 @@ class _Expirer:
         if self._stop.is_set():
             return
         ready = self._delete_objects(units, objects, pool) if objects else list(units)
-        gone = set(
-            self._site.archive.expire_rows(self._grant, ready, live_versions=live_versions)
-        )
+        gone = set(self._site.archive.expire_rows(self._grant, ready, live_versions=live_versions))
         with self._lock:
             self._result.units_done += len(gone)
             self._result.failed += [
@@ -228,9 +228,7 @@ class _Expirer:
     ) -> list[ExpiryUnit]:
         """Delete objects that nobody else needs; returns the units that have no failed object."""
         references = [
-            LogReference(
-                bucket=o.bucket, key=o.key, clustername=o.unit.clustername, uid=o.unit.uid
-            )
+            LogReference(bucket=o.bucket, key=o.key, clustername=o.unit.clustername, uid=o.unit.uid)
             for o in objects
         ]
         others = self._site.archive.references_of_others(

@@ -6,7 +6,9 @@ from argo_retention.core.ledger import DatabaseFacts
 from argo_retention.errors import ClockSkewError, DatabaseError
 from argo_retention.operations.site import Site
 
-SUPPORTED_SCHEMA_VERSIONS = range(68, 69)  # those whose tables our tests made from Argo's own schema
+SUPPORTED_SCHEMA_VERSIONS = range(
+    68, 69
+)  # those whose tables our tests made from Argo's own schema
 MAX_CLOCK_SKEW = timedelta(minutes=5)
 
 

@@ -128,7 +128,9 @@ def _keep_plan(site: Site, grant: LeaseGrant, plan: Plan) -> MadePlan:
 def plan_identity(site: Site, kind: str, digest: str) -> str:
     """Plan id: digest of cluster, run, policy and content."""
     installation = site.installation
-    identity = f"{kind} {installation.partition} {site.run_id} {installation.policy.digest} {digest}"
+    identity = (
+        f"{kind} {installation.partition} {site.run_id} {installation.policy.digest} {digest}"
+    )
     return hashlib.sha256(identity.encode()).hexdigest()[:20]
 
 
@@ -141,7 +143,7 @@ def read_plan(site: Site, record: PlanRecord) -> Plan:
 def claimable_plan(site: Site, *, kind: str, plan_id: str | None) -> PlanRecord:
     """The plan that an outcome may use: by id, else that of its own root run.
 
-    Raises PlanRefusedError where there is none, it was used, or it was made under another policy or is too old.
+    Raises PlanRefusedError where there is none, it was used, is too old, or was made under another policy.
     """
     installation = site.installation
     record = site.archive.plan_record(
@@ -195,6 +197,4 @@ def _rows(decisions: Sequence[Decision]) -> Iterator[Sequence[Mapping[str, Any]]
 
 
 def _decision(row: Mapping[str, Any]) -> Decision:
-    return Decision(
-        **{**row, "verdict": Verdict(row["verdict"]), "reason": Reason(row["reason"])}
-    )
+    return Decision(**{**row, "verdict": Verdict(row["verdict"]), "reason": Reason(row["reason"])})

@@ -1,0 +1,347 @@
+"""One batch of finished workflows: made whole, compared with their rows, logs saved, rows written."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+from argo_retention.core.archive_rows import SavedLog, build_row, restore_null, with_saved_logs
+from argo_retention.core.artifact_repositories import resolve
+from argo_retention.core.labels import ArchivingStatus
+from argo_retention.core.ledger import ArchivedRow, LeaseGrant, RowWrite, RowWritten
+from argo_retention.core.live_workflows import LiveWorkflow
+from argo_retention.core.log_references import named_objects
+from argo_retention.core.logs import LogRecord, LogReference, LogSource, LogState
+from argo_retention.core.manifests import (
+    artifact_gc_deletes_logs,
+    decode,
+    effective_ttl_seconds,
+    finished_at,
+    phase_of,
+    template_name_of,
+)
+from argo_retention.core.nodes import log_artifacts, pod_nodes, whole_status
+from argo_retention.core.phases import WorkflowPhase
+from argo_retention.core.proofs import Facts, ProvenVersion
+from argo_retention.core.proving import row_resource_version, same_workflow
+from argo_retention.errors import ConfigurationError, ManifestError, RowRefusedError
+from argo_retention.operations.config_maps import ConfigMaps
+from argo_retention.operations.log_tasks import FullWorkflow, LogTask, first_line
+from argo_retention.operations.saving_logs import LogSaver
+from argo_retention.operations.site import Site
+from argo_retention.operations.surveying_logs import LogSurvey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A finished workflow that was not archived now and is kept; `reason` is a word of a few."""
+
+    uid: str
+    namespace: str
+    name: str
+    reason: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchivedWorkflow:
+    """A workflow that is proven now."""
+
+    uid: str
+    wrote_row: bool  # False: the row was right already
+    logs: Sequence[LogRecord]
+    new_logs: int  # of these, how many were saved or found in this run
+
+
+WorkflowResult = ArchivedWorkflow | Refusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
+    """A workflow of the batch on its way to its row."""
+
+    full: FullWorkflow
+    resource_version: int
+    known: Mapping[tuple[str, str], LogRecord]
+    row: ArchivedRow | None
+    proof: ProvenVersion | None
+
+
+class BatchArchiver:
+    """Archives batches of full objects; `archive` may run in several threads at once."""
+
+    def __init__(self, site: Site, grant: LeaseGrant) -> None:
+        """Threads for logs are shared by all batches."""
+        self._site = site
+        self._grant = grant
+        parallel = site.installation.settings.logs.parallel
+        self._logs = ThreadPoolExecutor(parallel, thread_name_prefix="log")
+        self._survey = LogSurvey(site)
+        self._saver = LogSaver(site)
+        self._config_maps = ConfigMaps(site.cluster)
+
+    def __enter__(self) -> Self:
+        """Nothing to do; threads start when they are needed."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop the threads; logs that have not been begun are not begun any more."""
+        self._logs.shutdown(wait=True, cancel_futures=True)
+
+    def archive(self, bodies: Sequence[bytes]) -> list[WorkflowResult]:
+        """Archive and prove these objects; one result for each."""
+        results: list[WorkflowResult] = []
+        manifests = []
+        for body in bodies:
+            try:
+                manifests.append(decode(body))
+            except ManifestError as error:
+                results.append(_refusal({}, "unreadable", first_line(error)))
+        prepared = self._prepare(manifests, results)
+        logs = self._settle_logs(prepared)
+        writes: list[RowWrite] = []
+        for item in prepared:
+            try:
+                writes.append(self._write_for(item, logs[item.full.uid]))
+            except ManifestError as error:
+                results.append(_refusal(item.full.manifest, "unreadable", first_line(error)))
+        return results + self._write(writes, prepared)
+
+    # -- preparing ----------------------------------------------------------------------------------------
+
+    def _prepare(
+        self, manifests: Sequence[Mapping[str, Any]], results: list[WorkflowResult]
+    ) -> list[_Prepared]:
+        clustername = self._site.installation.clustername
+        archive = self._site.archive
+        uids = [manifest["metadata"]["uid"] for manifest in manifests]
+        rows = {row.uid: row for row in archive.rows(clustername=clustername, uids=uids)}
+        proofs = {p.uid: p for p in archive.proven_versions(clustername=clustername, uids=uids)}
+        known: dict[str, dict[tuple[str, str], LogRecord]] = defaultdict(dict)
+        for record in archive.log_records(clustername=clustername, uids=uids):
+            known[record.uid][record.node_id, record.container] = record
+        now = self._site.clock()
+        prepared = []
+        for manifest in manifests:
+            uid = manifest["metadata"]["uid"]
+            try:
+                reason = self._not_now(manifest, now)
+                if reason is not None:
+                    results.append(_refusal(manifest, *reason))
+                    continue
+                full = self._whole(manifest)
+                version = int(manifest["metadata"]["resourceVersion"])
+            except (ManifestError, ConfigurationError) as error:
+                results.append(_refusal(manifest, "unreadable", first_line(error)))
+                continue
+            row = rows.get(uid)
+            prepared.append(
+                _Prepared(
+                    full=full,
+                    resource_version=version,
+                    known=known[uid],
+                    row=row,
+                    proof=proofs.get(uid),
+                )
+            )
+        return prepared
+
+    def _not_now(self, manifest: Mapping[str, Any], now: datetime) -> tuple[str, str] | None:
+        """Why this one is left for later: retried since the snapshot, or in Argo's own queue."""
+        labels_of = manifest["metadata"].get("labels") or {}
+        live = LiveWorkflow(
+            uid=manifest["metadata"]["uid"],
+            namespace="",
+            name="",
+            resource_version=0,
+            created_at=now,
+            deleting=False,
+            labels=labels_of,
+            annotations={},
+        )
+        if not live.is_finished or phase_of(manifest) not in _COMPLETED:
+            return "running", "it runs again since the snapshot"
+        grace = self._site.installation.settings.archive.pending_grace
+        if live.archiving_status == ArchivingStatus.PENDING:
+            finished = finished_at(manifest)
+            if finished is not None and now - finished < grace:
+                return "pending", "it waits in Argo's own archiving queue (archive.pending_grace)"
+        return None
+
+    def _whole(self, manifest: Mapping[str, Any]) -> FullWorkflow:
+        installation = self._site.installation
+        metadata = manifest["metadata"]
+        uid, namespace = metadata["uid"], metadata["namespace"]
+        whole = whole_status(
+            dict(manifest),
+            lambda version: self._site.archive.offloaded_nodes(
+                clustername=installation.clustername, uid=uid, version=version
+            ),
+        )
+        rule = installation.policy.rule_for(
+            namespace=namespace,
+            labels=metadata.get("labels") or {},
+            phase=phase_of(whole),
+            template=template_name_of(whole),
+        )
+        save = rule.save_logs if rule is not None and rule.save_logs else None
+        artifacts = {(a.node_id, a.container): a for a in log_artifacts(whole)}
+        return FullWorkflow(
+            manifest=whole,
+            uid=uid,
+            namespace=namespace,
+            name=metadata["name"],
+            repository=resolve(
+                whole,
+                controller_repository=installation.repository,
+                controller_namespace=installation.controller_namespace,
+                find_config_map=self._config_maps.find,
+            ),
+            nodes=tuple(pod_nodes(whole)),
+            artifacts=artifacts,
+            save=save or installation.settings.logs.save,
+        )
+
+    # -- logs ---------------------------------------------------------------------------------------------
+
+    def _settle_logs(self, prepared: Sequence[_Prepared]) -> dict[str, list[LogRecord]]:
+        """uid → the records of all its logs; intents are committed before the first put."""
+        surveys = [self._logs.submit(self._survey.survey, p.full, p.known) for p in prepared]
+        found = {p.full.uid: s.result() for p, s in zip(prepared, surveys, strict=True)}
+        tasks = [t for looked in found.values() for t in looked if isinstance(t, LogTask)]
+        if tasks:
+            self._site.archive.record_logs(self._grant, [task.record for task in tasks])
+        saved = [self._logs.submit(self._saver.save, task) for task in tasks]
+        records = {
+            uid: [r for r in looked if isinstance(r, LogRecord)] for uid, looked in found.items()
+        }
+        for task, future in zip(tasks, saved, strict=True):
+            records[task.workflow.uid].append(future.result())
+        return records
+
+    # -- rows ---------------------------------------------------------------------------------------------
+
+    def _write_for(self, item: _Prepared, logs: Sequence[LogRecord]) -> RowWrite:
+        """The row as it must be, or only the proof where the row that stands there is right."""
+        installation = self._site.installation
+        full = item.full
+        ours = [
+            SavedLog(node_id=r.node_id, container=r.container, bucket=r.bucket, key=r.key)
+            for r in logs
+            if r.state is LogState.STORED and r.source is LogSource.OURS
+        ]
+        manifest, added = with_saved_logs(dict(full.manifest), ours, full.repository)
+        default_bucket = full.s3.bucket if full.s3 is not None else ""
+        objects = dict.fromkeys(named_objects(manifest, default_bucket=default_bucket))
+        objects |= dict.fromkeys((r.bucket, r.key) for r in logs if r.key)
+        is_right = item.row is not None and self._is_right(item, manifest)
+        proof = ProvenVersion(
+            clustername=installation.clustername,
+            uid=full.uid,
+            resource_version=item.resource_version,
+            digest=item.row.digest if is_right and item.row is not None else "",
+            proven_at=datetime.min.replace(tzinfo=UTC),  # the database's clock sets it
+            facts=facts_of(full.manifest),
+            added=added,
+        )
+        row = None
+        if not is_right:
+            row = build_row(
+                manifest,
+                clustername=installation.clustername,
+                instanceid=installation.instanceid,
+            )
+        return RowWrite(
+            row=row,
+            expected_digest=item.row.digest if item.row is not None else "",
+            proof=proof,
+            logs=logs,
+            references=[
+                LogReference(
+                    bucket=bucket, key=key, clustername=installation.clustername, uid=full.uid
+                )
+                for bucket, key in objects
+            ],
+        )
+
+    def _is_right(self, item: _Prepared, manifest: Mapping[str, Any]) -> bool:
+        """Whether the row that stands there holds this workflow and our logs (rule 3 of the proof)."""
+        if item.row is None:
+            return False
+        row = decode(restore_null(item.row.workflow))
+        version = row_resource_version(row)
+        if version is not None and version > item.resource_version:
+            return False
+        # Compared with the workflow that names our logs: the row must name them too.
+        return same_workflow(manifest, row) is None
+
+    def _write(
+        self, writes: Sequence[RowWrite], prepared: Sequence[_Prepared]
+    ) -> list[WorkflowResult]:
+        by_uid = {item.full.uid: item for item in prepared}
+        logs = {write.proof.uid: write for write in writes}
+        results: list[WorkflowResult] = []
+        for written in self._write_halving(writes):
+            item = by_uid[written.uid]
+            if written.refusal:
+                results.append(_refusal(item.full.manifest, "refused_row", written.refusal))
+                continue
+            write = logs[written.uid]
+            results.append(
+                ArchivedWorkflow(
+                    uid=written.uid,
+                    wrote_row=write.row is not None,
+                    logs=write.logs,
+                    new_logs=sum(1 for r in write.logs if r not in item.known.values()),
+                )
+            )
+        return results
+
+    def _write_halving(self, writes: Sequence[RowWrite]) -> list[RowWritten]:
+        """Write; a batch that the database refuses for its data is halved until the row is found."""
+        if not writes:
+            return []
+        try:
+            return list(self._site.archive.write_rows(self._grant, writes))
+        except RowRefusedError as error:
+            if len(writes) == 1:
+                uid = writes[0].proof.uid
+                return [RowWritten(uid=uid, digest="", refusal=first_line(error))]
+            middle = len(writes) // 2
+            return [
+                *self._write_halving(writes[:middle]),
+                *self._write_halving(writes[middle:]),
+            ]
+
+
+_COMPLETED = frozenset(phase.value for phase in WorkflowPhase if phase.is_completed)
+
+
+def facts_of(manifest: Mapping[str, Any]) -> Facts:
+    """What planning needs from a full workflow."""
+    return Facts(
+        phase=phase_of(manifest),
+        finished_at=finished_at(manifest),
+        ttl_seconds=effective_ttl_seconds(manifest),
+        template=template_name_of(manifest),
+        artifact_gc_deletes_logs=artifact_gc_deletes_logs(manifest),
+    )
+
+
+def _refusal(manifest: Mapping[str, Any], reason: str, sentence: str) -> Refusal:
+    metadata = manifest.get("metadata") or {}
+    return Refusal(
+        uid=str(metadata.get("uid", "")),
+        namespace=str(metadata.get("namespace", "")),
+        name=str(metadata.get("name", "")),
+        reason=reason,
+        sentence=sentence,
+    )

@@ -1,0 +1,228 @@
+"""Where each log of a finished workflow stands: by the ledger, the node, the bucket and the pod.
+
+Every failure is `unsettled`, which forbids deletion; only positive proof is `lost`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from argo_retention.core.archive_logs import has_log, wants_log
+from argo_retention.core.log_keys import log_key
+from argo_retention.core.log_references import artifact_location
+from argo_retention.core.logs import LogRecord, LogSource, LogState
+from argo_retention.core.manifests import main_containers, template_of
+from argo_retention.core.nodes import LogArtifact, PodNode
+from argo_retention.core.pod_names import pod_name, pod_name_version
+from argo_retention.core.ports.cluster import ContainerState, Pod
+from argo_retention.errors import ArgoRetentionError
+from argo_retention.operations.log_tasks import (
+    FullWorkflow,
+    LogTask,
+    as_stored,
+    first_line,
+    is_ours,
+    lost,
+    unsettled,
+)
+from argo_retention.operations.site import Site
+
+STATUS_UNKNOWN = "ContainerStatusUnknown"  # the kubelet lost the container, and its log with it
+
+
+class LogSurvey:
+    """Looks at the logs of one site's workflows; safe to call from many threads."""
+
+    def __init__(self, site: Site) -> None:
+        """Nothing is read yet."""
+        self._site = site
+
+    def survey(
+        self, workflow: FullWorkflow, known: Mapping[tuple[str, str], LogRecord]
+    ) -> list[LogRecord | LogTask]:
+        """Each log of each pod node: its record where it is settled or in doubt, a task where it is to save.
+
+        `known` is what the ledger has: (node id, container) → record.
+        """
+        found: list[LogRecord | LogTask] = []
+        for node in workflow.nodes:
+            template = template_of(workflow.manifest, node.raw)
+            pods = _OncePod(self._site, workflow, node)
+            for container in _containers(workflow, node, template):
+                record = known.get((node.id, container))
+                if record is not None and record.state.is_settled:
+                    found.append(record)
+                    continue
+                blank = self._blank(workflow, node, container)
+                try:
+                    found.append(self._look(workflow, node, template, blank, record, pods))
+                except ArgoRetentionError as error:
+                    found.append(unsettled(blank, first_line(error)))
+        return found
+
+    def _blank(self, workflow: FullWorkflow, node: PodNode, container: str) -> LogRecord:
+        return LogRecord(
+            clustername=self._site.installation.clustername,
+            uid=workflow.uid,
+            namespace=workflow.namespace,
+            workflow=workflow.name,
+            node_id=node.id,
+            container=container,
+            state=LogState.UNSETTLED,
+            reason="",
+            run_id=self._site.run_id,
+        )
+
+    def _look(
+        self,
+        workflow: FullWorkflow,
+        node: PodNode,
+        template: Mapping[str, Any] | None,
+        blank: LogRecord,
+        known: LogRecord | None,
+        pods: "_OncePod",
+    ) -> LogRecord | LogTask:
+        if node.memoized:
+            return lost(blank, "memoized: the node ran no pod of its own")
+        artifact = workflow.artifacts.get((node.id, blank.container))
+        if artifact is not None:
+            if artifact.deleted:
+                return lost(blank, "deleted by Argo's artifact GC")
+            stored = self._stored_by_argo(workflow, node, blank, artifact)
+            if stored is not None:
+                return stored
+        if known is not None and known.state is LogState.INTENDED:
+            adopted = self._adopted(workflow, known)
+            if adopted is not None:
+                return adopted
+        if workflow.save == "none":
+            return replace(blank, state=LogState.NOT_WANTED, reason="logs.save is none")
+        if artifact is None and not _is_wanted(workflow, template):
+            return replace(blank, state=LogState.NOT_WANTED, reason="archiveLogs is off")
+        if artifact is None and (workflow.repository is None or not workflow.repository.kind):
+            reason = "no artifact repository is configured, so there is nowhere to store it"
+            return replace(blank, state=LogState.NOT_WANTED, reason=reason)
+        return self._from_pod(workflow, node, template, blank, pods)
+
+    def _stored_by_argo(
+        self, workflow: FullWorkflow, node: PodNode, blank: LogRecord, artifact: LogArtifact
+    ) -> LogRecord | None:
+        """The object of Argo's executor, if it is there and not older than the node; else None."""
+        location = artifact_location(workflow.manifest, artifact, workflow.s3)
+        if location is None:
+            return unsettled(
+                blank, f"its artifact {artifact.key} is in no S3 repository that is known"
+            )
+        if artifact.bucket:
+            location = replace(location, bucket=artifact.bucket)
+        store = self._site.log_stores.of(location, namespace=workflow.namespace)
+        head = store.head(artifact.key)
+        if head is None or _is_before(head.last_modified, node.started_at):
+            return None
+        return replace(
+            blank,
+            state=LogState.STORED,
+            source=LogSource.ARGO,
+            bucket=store.bucket,
+            key=artifact.key,
+            size=head.size,
+            etag=head.etag,
+        )
+
+    def _adopted(self, workflow: FullWorkflow, intent: LogRecord) -> LogRecord | None:
+        """An object that an earlier run put before it could record it."""
+        if workflow.s3 is None:
+            return None
+        location = replace(workflow.s3, bucket=intent.bucket)
+        store = self._site.log_stores.of(location, namespace=workflow.namespace)
+        head = store.head(intent.key)
+        return as_stored(intent, head) if head is not None and is_ours(head, intent) else None
+
+    def _from_pod(
+        self,
+        workflow: FullWorkflow,
+        node: PodNode,
+        template: Mapping[str, Any] | None,
+        blank: LogRecord,
+        pods: "_OncePod",
+    ) -> LogRecord | LogTask:
+        pod = pods.get()
+        if pod is None:
+            return lost(blank, f"pod {pods.name} is gone")
+        if workflow.uid not in pod.workflow_uids or pod.node_id not in {"", node.id}:
+            return lost(blank, f"pod {pod.name} is another one of the same name (uid {pod.uid})")
+        container = pod.containers.get(blank.container)
+        verdict = _judge_container(blank, pod, container)
+        if verdict is not None:
+            return verdict
+        key = log_key(
+            workflow=workflow.manifest,
+            node=node.raw,
+            template=template,
+            container=blank.container,
+            repository=workflow.repository,
+            pod_name=pod.name,
+        )
+        intent = replace(
+            blank,
+            state=LogState.INTENDED,
+            source=LogSource.OURS,
+            bucket=key.bucket,
+            key=key.key,
+            reason="about to be saved",
+        )
+        return LogTask(workflow=workflow, pod=pod, location=key.location, record=intent)
+
+
+class _OncePod:
+    """The pod of one node, asked for once for all of its containers."""
+
+    def __init__(self, site: Site, workflow: FullWorkflow, node: PodNode) -> None:
+        self._site = site
+        self._namespace = workflow.namespace
+        self.name = pod_name(
+            workflow_name=workflow.name, node=node, version=pod_name_version(workflow.manifest)
+        )
+        self._asked = False
+        self._pod: Pod | None = None
+
+    def get(self) -> Pod | None:
+        if not self._asked:
+            self._pod = self._site.cluster.get_pod(namespace=self._namespace, name=self.name)
+            self._asked = True
+        return self._pod
+
+
+def _containers(
+    workflow: FullWorkflow, node: PodNode, template: Mapping[str, Any] | None
+) -> list[str]:
+    """Containers that may have a log: those of the template, and those that an artifact names."""
+    named = [container for node_id, container in workflow.artifacts if node_id == node.id]
+    own = list(main_containers(template)) if has_log(template) else []
+    return list(dict.fromkeys([*own, *named]))
+
+
+def _is_wanted(workflow: FullWorkflow, template: Mapping[str, Any] | None) -> bool:
+    return workflow.save == "all" or wants_log(workflow.manifest, template, workflow.repository)
+
+
+def _judge_container(
+    blank: LogRecord, pod: Pod, container: ContainerState | None
+) -> LogRecord | None:
+    """What the container's state says of its log; None where the log can be asked for."""
+    name = blank.container
+    if container is None or container.state == "waiting":
+        if pod.phase in {"Succeeded", "Failed", "Pending"}:
+            return lost(blank, f"container {name} never started")
+        state = "waiting" if container is not None else "without a status"
+        return unsettled(blank, f"container {name} of pod {pod.name} is {state}")
+    if container.state == "running":
+        return unsettled(blank, f"container {name} of pod {pod.name} is still running")
+    if container.reason == STATUS_UNKNOWN:
+        return lost(blank, f"the runtime no longer knows container {name} of pod {pod.name}")
+    return None
+
+
+def _is_before(moment: datetime, start: datetime | None) -> bool:
+    return start is not None and moment < start
