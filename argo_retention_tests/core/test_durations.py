@@ -1,0 +1,86 @@
+import re
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from argo_retention.core.durations import format_duration, parse_ttl
+from argo_retention.errors import ConfigurationError
+
+
+def argos_seconds(text):
+    """Argo's config/ttl.go in other words: cut the suffix, the rest must be an integer."""
+    if text in ("", "0"):
+        return 0
+    for suffix, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        if text.endswith(suffix):
+            rest = text[: -len(suffix)]
+            digits = rest[1:] if rest[:1] in ("+", "-") else rest
+            if digits and set(digits) <= set("0123456789"):
+                return int(rest) * size
+            return None
+    return None
+
+
+@given(
+    st.one_of(st.text("0123456789dhms+-. _", max_size=8), st.from_regex(r"[+-]?\d{1,4}[dhms]\n?"))
+)
+def test_ttl_text_means_what_it_means_in_argo(text):
+    expected = argos_seconds(text)
+
+    if expected is None:
+        with pytest.raises(ConfigurationError, match="expected a whole number"):
+            parse_ttl(text)
+    else:
+        assert parse_ttl(text) == timedelta(seconds=expected)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("1h30m", id="two units"),
+        pytest.param("1.5h", id="fraction"),
+        pytest.param("100ms", id="suffix s leaves 100m"),
+        pytest.param("180", id="no unit"),
+        pytest.param(180, id="bare YAML number"),
+        pytest.param(True, id="boolean"),
+        pytest.param(["1d"], id="list"),
+        pytest.param("9" * 5000 + "s", id="more digits than Python converts"),
+        pytest.param("106752d", id="overflows Go's 64 bits"),
+        pytest.param("٣d", id="digits of another script"),
+    ],
+)
+def test_what_argo_refuses_is_refused_with_what_was_expected(value):
+    with pytest.raises(ConfigurationError, match=r"expected a whole number|292 years"):
+        parse_ttl(value)
+
+
+@pytest.mark.parametrize("value", [None, "", "0", "0s", "-0d"])
+def test_nothing_and_zero_are_zero(value):
+    assert parse_ttl(value) == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("duration", "text"),
+    [
+        (timedelta(days=180), "180d"),
+        (timedelta(minutes=10), "10m"),
+        (timedelta(hours=1, minutes=30), "1h30m"),
+        (timedelta(seconds=0.5), "0s"),
+        (timedelta(days=-1), "-1d"),
+    ],
+)
+def test_durations_for_people(duration, text):
+    assert format_duration(duration) == text
+
+
+@given(st.integers(-(10**9), 10**9))
+def test_a_written_duration_adds_up(seconds):
+    text = format_duration(timedelta(seconds=seconds))
+
+    total = sum(
+        int(number) * {"d": 86400, "h": 3600, "m": 60, "s": 1}[unit]
+        for number, unit in re.findall(r"(\d+)([dhms])", text)
+    )
+    assert (-total if text.startswith("-") else total) == seconds
