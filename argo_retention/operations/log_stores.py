@@ -34,7 +34,6 @@ class LogStores:
         self._own_credentials = own_credentials
         self._endpoint = endpoint
         self._stores: dict[tuple[str, str, str], LogStore] = {}
-        self._by_bucket: dict[str, LogStore] = {}
         self._lock = threading.Lock()
 
     def of(self, location: S3Location, *, namespace: str) -> LogStore:
@@ -42,16 +41,23 @@ class LogStores:
 
         Raises ConfigurationError where a Secret or a key in it is missing.
         """
-        if self._endpoint is not None:
-            location = replace(location, endpoint=self._endpoint)
+        location = self._reached(location)
         key = (location.endpoint, location.bucket, "" if self._own_credentials else namespace)
         with self._lock:
             store = self._stores.get(key)
             if store is None:
                 store = self._open_store(location, self._credentials(location, namespace))
                 self._stores[key] = store
-                self._by_bucket.setdefault(location.bucket, store)
             return store
+
+    def access(
+        self, location: S3Location, *, namespace: str
+    ) -> tuple[S3Location, S3Credentials | None]:
+        """How a location is reached, with which credentials; None is the SDK's own chain."""
+        return self._reached(location), self._credentials(location, namespace)
+
+    def _reached(self, location: S3Location) -> S3Location:
+        return location if self._endpoint is None else replace(location, endpoint=self._endpoint)
 
     def _credentials(self, location: S3Location, namespace: str) -> S3Credentials | None:
         if self._own_credentials or location.use_sdk_creds:
@@ -94,11 +100,8 @@ def read_secret(cluster: Cluster, secret: SecretKey, *, namespaces: tuple[str, .
             raise ConfigurationError(
                 f"Secret {namespace}/{secret.name}, key {secret.key!r}: its value cannot be decoded."
             ) from error
-    places = " and ".join(dict.fromkeys(namespaces))
+    places = " or ".join(dict.fromkeys(namespaces))
     raise ConfigurationError(
-        f"Secret {secret.name!r} (key {secret.key!r}) is neither in namespace {places}.\n"
-        "Create it there, or name another one in the controller's ConfigMap."
-        if len(set(namespaces)) > 1
-        else f"Secret {secret.name!r} (key {secret.key!r}) is not in namespace {places}.\n"
+        f"There is no Secret {secret.name!r} (key {secret.key!r}) in namespace {places}.\n"
         "Create it there, or name another one in the controller's ConfigMap."
     )

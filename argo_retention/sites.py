@@ -1,0 +1,116 @@
+"""The one place that joins settings, ports and servers: opens a `Site` for one cluster.
+
+Nothing is sent before `open_site` is entered; leaving it closes all connections.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from argo_retention.adapters.kubernetes_cluster.connecting import connect
+from argo_retention.adapters.parquet_tables import open_tables
+from argo_retention.adapters.postgres_archive.archive import PostgresArchive
+from argo_retention.adapters.s3_log_store import open_log_store
+from argo_retention.core.ports.table_store import TableStore
+from argo_retention.core.settings import Settings
+from argo_retention.core.settings_file import parse_settings
+from argo_retention.errors import ConfigurationError
+from argo_retention.operations.discovering import database_target, discover
+from argo_retention.operations.log_stores import LogStores
+from argo_retention.operations.site import Installation, Progress, Site, no_progress
+
+CONFIG_VARIABLE = "ARGO_RETENTION_CONFIG"
+DEFAULT_CONFIG = "retention.yaml"
+OFFLOAD_TABLE = "argo_workflows"  # Argo's own default for persistence.tableName
+
+
+def settings_path() -> Path:
+    """Path of the settings file: the environment variable, else retention.yaml here."""
+    return Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG)
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Settings from the file. Raises ConfigurationError when it is not there or has a mistake."""
+    path = path or settings_path()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path}: the settings file cannot be read ({error.strerror}).\n"
+            f"Write one (README, Configuration), or set {CONFIG_VARIABLE} to its path."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path}: the settings file is not UTF-8 text.") from error
+    return parse_settings(text, source=str(path))
+
+
+def utc_now() -> datetime:
+    """The clock of this host."""
+    return datetime.now(tz=UTC)
+
+
+@contextmanager
+def open_site(
+    settings: Settings,
+    partition: str,
+    *,
+    run_id: str,
+    root_run: str,
+    by_whom: str,
+    clock: Callable[[], datetime] = utc_now,
+    progress: Progress = no_progress,
+) -> Iterator[Site]:
+    """One cluster with all its servers. Raises ConfigurationError for what is missing or wrong."""
+    cluster_settings = settings.clusters.get(partition)
+    if cluster_settings is None:
+        known = ", ".join(sorted(settings.clusters))
+        raise ConfigurationError(
+            f"There is no cluster {partition!r} in the settings; there are: {known}."
+        )
+    cluster = connect(
+        kubeconfig=cluster_settings.kubeconfig, context=cluster_settings.context, name=partition
+    )
+    installation = discover(cluster, cluster_settings, partition=partition)
+    target = database_target(cluster, installation, os.environ)
+    database = installation.argo.persistence.database
+    log_stores = LogStores(
+        cluster,
+        open_log_store,
+        controller_namespace=installation.controller_namespace,
+        own_credentials=cluster_settings.s3.credentials == "own",
+        endpoint=cluster_settings.s3.endpoint,
+    )
+    offload_table = database.table_name if database is not None and database.table_name else ""
+    with PostgresArchive(target, offload_table=offload_table or OFFLOAD_TABLE) as archive:
+        yield Site(
+            installation=installation,
+            cluster=cluster,
+            archive=archive,
+            tables=_tables(installation, log_stores),
+            log_stores=log_stores,
+            clock=clock,
+            run_id=run_id,
+            root_run=root_run,
+            by_whom=by_whom,
+            progress=progress,
+        )
+
+
+def _tables(installation: Installation, log_stores: LogStores) -> TableStore:
+    """Snapshots and plans: `storage.uri`, else argo-retention/ in the controller's bucket."""
+    uri = installation.settings.storage.uri
+    repository = installation.repository
+    s3 = repository.s3 if repository is not None else None
+    if uri is not None and not uri.startswith("s3://"):
+        return open_tables(uri)
+    if s3 is None:
+        raise ConfigurationError(
+            f"Cluster {installation.partition}: there is no S3 artifactRepository to keep plans in.\n"
+            "Set storage.uri in retention.yaml (file:///... or s3://bucket/prefix)."
+        )
+    location, credentials = log_stores.access(s3, namespace=installation.controller_namespace)
+    return open_tables(
+        uri or f"s3://{s3.bucket}/argo-retention", location=location, credentials=credentials
+    )
