@@ -1,0 +1,72 @@
+"""Tries what this product does in a bucket, with an object of its own that it removes again."""
+
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+
+from argo_retention.core.bucket_facts import BucketFacts
+from argo_retention.core.ports.log_store import LogStore, ObjectDeletion
+from argo_retention.errors import ObjectStoreError
+
+PROBE_PREFIX = "argo-retention/probe"
+BODY = b"argo-retention tries its rights in this bucket; this object may be deleted\n"
+
+
+def probe_bucket(store: LogStore) -> BucketFacts:
+    """Put, put again, read, head and delete one object. Never raises ObjectStoreError: it is in the facts."""
+    key = f"{PROBE_PREFIX}/{secrets.token_hex(16)}"
+    failures: list[str] = []
+
+    def attempt(call: Callable[[], bool]) -> bool:
+        try:
+            return call()
+        except ObjectStoreError as error:
+            failures.append(str(error))
+            return False
+
+    etag = ""
+    clock: datetime | None = None
+
+    def write() -> bool:
+        nonlocal etag
+        put = store.put_if_absent(key, BODY, metadata={})
+        etag = put.etag
+        return put.created
+
+    def read() -> bool:
+        # Without the object a read is tried all the same: 404 shows the right, 403 that it is missing.
+        return store.get(key) == (BODY if can_write else None)
+
+    def see_time() -> bool:
+        nonlocal clock
+        head = store.head(key)
+        clock = head.last_modified if head else None
+        return True
+
+    def delete() -> bool:
+        # The second put may have replaced the first where conditions are not honoured.
+        head = store.head(key)
+        return head is None or store.delete(key, etag=head.etag) is ObjectDeletion.DELETED
+
+    can_write = attempt(write)
+    can_read = attempt(read)
+    honoured = can_write and attempt(
+        lambda: not store.put_if_absent(key, BODY, metadata={}).created
+    )
+    attempt(see_time)
+    can_delete = can_write and attempt(delete)
+    if can_write and not honoured and not failures:
+        failures.append(
+            f"PUT s3://{store.bucket}/{key} with If-None-Match: *: the object was replaced.\n"
+            "This S3 ignores conditions, so two writers may replace each other's logs:"
+            " let keyFormat hold {{workflow.uid}}."
+        )
+    return BucketFacts(
+        bucket=store.bucket,
+        can_write=can_write,
+        can_read=can_read,
+        can_delete=can_delete,
+        conditional_put_honoured=honoured,
+        clock=clock,
+        message=failures[0] if failures else "",
+    )

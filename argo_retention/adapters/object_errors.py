@@ -1,0 +1,89 @@
+"""What an object store answered, in words for operators.
+
+A body of S3 that refuses a request may repeat it with its session token (SignatureDoesNotMatch and
+ExpiredToken of Amazon's do), so of an answer only status and code are shown, and a refusal is not chained.
+"""
+
+import re
+from dataclasses import dataclass
+
+MAX_SHOWN = 256  # characters of a message of the client library
+
+_STATUS = re.compile(r"status code: (\d{3})")
+_CODE = re.compile(r"<Code>(\w+)</Code>")
+_WRONG_REGION = {"PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed"}
+_SETTINGS = "artifactRepository.s3 in Argo's ConfigMap, or s3 and storage in retention.yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where objects are, for people."""
+
+    uri: str  # s3://bucket/prefix or file:///folder
+    endpoint: str  # URL of the S3; "" for files
+
+    @property
+    def is_bucket(self) -> bool:
+        """Whether it is S3, where a missing key and a missing bucket are told apart."""
+        return self.uri.startswith("s3://")
+
+    def uri_of(self, key: str) -> str:
+        """Full address of one object."""
+        return f"{self.uri.rstrip('/')}/{key}"
+
+
+def answered_code(error: Exception) -> str:
+    """S3's own code such as NoSuchKey; empty where the answer had none."""
+    found = _CODE.search(str(error))
+    return found[1] if found else ""
+
+
+def cause_of(error: Exception) -> Exception | None:
+    """What may stand as the cause: not an answer 4xx, whose body may hold a secret."""
+    return None if 400 <= _status(error) < 500 else error
+
+
+def explain(error: Exception, place: Place, operation: str, key: str) -> str:
+    """What was tried on what, what was found, what to do."""
+    tried = f"{operation} {place.uri_of(key)}"
+    if not place.is_bucket:
+        return (
+            f"{tried}: {_first_line(error)}.\nSee that the folder is there and may be written to."
+        )
+    tried = f"{tried} at {place.endpoint}"
+    status, code = _status(error), answered_code(error)
+    found = f"{status} {code}".strip()
+    if status == 404 and code == "NoSuchBucket":
+        what, next_step = "the bucket does not exist", "Make it, or name the right one"
+    elif status in {401, 403}:
+        what, next_step = "refused", _after_refusal(code)
+    elif code in _WRONG_REGION or status in {301, 307}:
+        what, next_step = "the bucket is in another region", "Set s3.region"
+    elif status == 429 or status >= 500:
+        what, next_step = "the server fails, tried again too", "See its log, then run again"
+    elif status:
+        what, next_step = "not what S3 answers", "See that this is the endpoint of an S3"
+    else:
+        what, next_step = _first_line(error), "See that endpoint, network and credentials are right"
+    return f"{tried}: {what}{f' ({found})' if found else ''}.\n{next_step} ({_SETTINGS})."
+
+
+def _after_refusal(code: str) -> str:
+    if code in {"SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken", "InvalidToken"}:
+        return "The keys are wrong or expired: put the right ones into the Secret"
+    if code == "RequestTimeTooSkewed":
+        return "The clocks of this host and of S3 differ: set them by NTP"
+    return (
+        "Allow s3:GetObject, PutObject and DeleteObject on its objects and s3:ListBucket on the bucket"
+        " (without the last a missing key is refused too)"
+    )
+
+
+def _status(error: Exception) -> int:
+    found = _STATUS.search(str(error))
+    return int(found[1]) if found else 0
+
+
+def _first_line(error: Exception) -> str:
+    """The library's message without its debug part and without any body of the server."""
+    return str(error).partition("\n")[0].partition("<")[0].strip(" .:")[:MAX_SHOWN]

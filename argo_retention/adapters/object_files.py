@@ -1,0 +1,266 @@
+"""Objects of one bucket, or files of one folder: the only module that imports obstore.
+
+What the bytes mean is known to the callers, `s3_log_store` and `parquet_tables`.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import LocalStore, S3Store
+
+from argo_retention.adapters.object_errors import Place, answered_code, cause_of, explain
+from argo_retention.core.artifact_repositories import S3Location
+from argo_retention.core.ports.log_store import ObjectHead
+from argo_retention.core.s3_credentials import S3Credentials
+from argo_retention.errors import ConfigurationError, ObjectStoreError
+
+if TYPE_CHECKING:  # obstore has these for type checkers only
+    from obstore.store import (
+        ClientConfig,
+        RetryConfig,
+        S3Config,
+        S3Credential,
+        S3CredentialProvider,
+    )
+
+# Each wait is bounded, so that a run that is told to stop does stop. `timeout` is for a request with its
+# whole body and so is generous; a server that says nothing is given up after `read_timeout`.
+TIMEOUTS: "ClientConfig" = {
+    "connect_timeout": timedelta(seconds=5),
+    "read_timeout": timedelta(seconds=15),
+    "timeout": timedelta(minutes=5),
+    "user_agent": "argo-retention",
+}
+RETRIES: "RetryConfig" = {
+    "max_retries": 3,
+    "retry_timeout": timedelta(seconds=30),
+    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=2)},
+}
+PART_SIZE = 5 * 1024 * 1024  # the least that S3 takes for a part that is not the last
+PARTS_IN_FLIGHT = 2  # of one stream, so that each stream holds about three parts in memory
+
+_AMAZON = re.compile(r"s3(?:[.-]([a-z0-9-]+))?\.amazonaws\.com")
+_FAILURES = (BaseError, OSError, ValueError)
+
+
+class ObjectFiles:
+    """Objects of one bucket, or files of one folder, by key. Raises ObjectStoreError; threads may share it.
+
+    obstore's blocking calls release the interpreter lock; with 32 threads they are as fast as its coroutines.
+    """
+
+    def __init__(self, store: S3Store | LocalStore, place: Place) -> None:
+        """Use `open_bucket` or `open_folder`."""
+        self._store = store
+        self._bucket_was_seen = False
+        self.place = place
+
+    def head(self, key: str, *, sure: bool = False) -> ObjectHead | None:
+        """Size, ETag and metadata; None where the key is missing.
+
+        The answer to HEAD has no body, so its 404 may mean that the bucket is missing. That is told apart by
+        a GET: with `sure` each time, else only while nothing of this bucket was seen yet.
+        """
+        try:
+            with self._translated("HEAD", key):
+                found = obstore.get(self._store, key, options={"head": True})
+                meta, attributes = found.meta, found.attributes
+        except _MissingError:
+            if sure or not self._bucket_was_seen:
+                self.get(key)
+                self._bucket_was_seen = True
+            return None
+        self._bucket_was_seen = True
+        return ObjectHead(
+            size=meta["size"],
+            etag=meta["e_tag"] or "",
+            last_modified=meta["last_modified"],
+            metadata={name.lower(): value for name, value in attributes.items()},
+        )
+
+    def get(self, key: str) -> memoryview | None:
+        """The whole object; None where the key is missing."""
+        try:
+            with self._translated("GET", key):
+                return memoryview(obstore.get(self._store, key).bytes())
+        except _MissingError as missing:
+            if self.place.is_bucket and missing.code != "NoSuchKey":
+                raise ObjectStoreError(str(missing)) from None
+            return None
+
+    def put_if_absent(self, key: str, body: bytes, metadata: Mapping[str, str]) -> str | None:
+        """Put with If-None-Match: *; the ETag, None where the key is taken."""
+        with self._translated("PUT", key):
+            try:
+                put = obstore.put(self._store, key, body, attributes=dict(metadata), mode="create")
+            except AlreadyExistsError:
+                return None
+        return self._etag(key, put["e_tag"])
+
+    def put_stream(self, key: str, chunks: Iterable[bytes], metadata: Mapping[str, str]) -> str:
+        """Multipart put, or a temporary file that is renamed; replaces what is there; the ETag.
+
+        When `chunks` raises, the parts are given up and that error goes on as it is.
+        """
+        failures: list[BaseException] = []
+
+        def watched() -> Iterator[bytes]:
+            try:
+                yield from chunks
+            except BaseException as error:
+                failures.append(error)
+                raise
+
+        try:
+            with self._translated("PUT", key):
+                put = obstore.put(
+                    self._store,
+                    key,
+                    watched(),
+                    attributes=dict(metadata),
+                    use_multipart=True,
+                    chunk_size=PART_SIZE,
+                    max_concurrency=PARTS_IN_FLIGHT,
+                )
+        except ObjectStoreError:
+            if failures:
+                raise failures[0] from failures[0].__cause__
+            raise
+        return self._etag(key, put["e_tag"])
+
+    def delete(self, key: str) -> None:
+        """Delete; nothing happens where the key is missing."""
+        with self._translated("DELETE", key):
+            obstore.delete(self._store, key)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """All keys below a prefix, which means whole segments: `a/b` has `a/b/c` below it, not `a/bc`."""
+        folder = prefix.strip("/")
+        pages = obstore.list(self._store, folder or None, chunk_size=1000)
+        while True:
+            with self._translated("LIST", folder or "*"):
+                page = next(pages, None)
+            if page is None:
+                return
+            for meta in page:
+                yield meta["path"]
+
+    def _etag(self, key: str, etag: str | None) -> str:
+        if etag is None:
+            raise ObjectStoreError(
+                f"PUT {self.place.uri_of(key)} at {self.place.endpoint}: the answer has no ETag.\n"
+                "This server cannot be used: an object is only deleted by its ETag."
+            )
+        return etag
+
+    @contextmanager
+    def _translated(self, operation: str, key: str) -> Iterator[None]:
+        if not key or key.startswith("/") or key.endswith("/"):
+            # obstore would leave out these slashes and so name another object.
+            raise ObjectStoreError(
+                f"{operation} {self.place.uri_of(key)}: a key may neither begin nor end with a slash.\n"
+                "Mend keyFormat; such an object is neither written nor deleted."
+            )
+        try:
+            yield
+        except FileNotFoundError as error:
+            message = explain(error, self.place, operation, key)
+            raise _MissingError(message, code=answered_code(error)) from None
+        except _FAILURES as error:
+            message = explain(error, self.place, operation, key)
+            raise ObjectStoreError(message) from cause_of(error)
+
+
+class _MissingError(ObjectStoreError):
+    """404 for a key or its bucket; the code says which, where the answer had a body."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def open_bucket(
+    location: S3Location, credentials: S3Credentials | None, *, prefix: str = ""
+) -> ObjectFiles:
+    """The objects of a bucket below a prefix; nothing is asked yet.
+
+    Without credentials they come as for any program: environment, web identity (IRSA), container, instance.
+    """
+    if not location.bucket:
+        raise ConfigurationError("Argo's artifactRepository: expected s3.bucket, found none.")
+    amazon = _AMAZON.fullmatch(location.endpoint)
+    endpoint = None if amazon or not location.endpoint else endpoint_url(location)
+    region = location.region or (amazon[1] if amazon and amazon[1] else "")
+    config: S3Config = {
+        "virtual_hosted_style_request": False,
+        "disable_bulk_delete": True,  # not every S3 knows DeleteObjects
+    }
+    if endpoint is not None:
+        config["endpoint"] = endpoint
+    if region or endpoint is not None:
+        config["region"] = region or "us-east-1"  # any name will do for a server of one's own
+    config |= _encryption(location)
+    try:
+        store = S3Store(
+            location.bucket,
+            prefix=prefix.strip("/") or None,
+            config=config,
+            client_options={**TIMEOUTS, "allow_http": (endpoint or "").startswith("http://")},
+            retry_config=RETRIES,
+            credential_provider=_provider(credentials),
+        )
+    except (BaseError, ValueError) as error:
+        raise ConfigurationError(
+            f"s3://{location.bucket} at {location.endpoint or 'Amazon'}: the address cannot be used.\n"
+            "Expected endpoint as host:port, and bucket and region as S3 has them."
+        ) from error
+    uri = f"s3://{location.bucket}/{prefix.strip('/')}".rstrip("/")
+    return ObjectFiles(
+        store, Place(uri=uri, endpoint=endpoint or f"Amazon ({region or 'AWS_REGION'})")
+    )
+
+
+def open_folder(folder: Path, *, make: bool) -> ObjectFiles:
+    """The files of a folder; `make` makes it where it is missing."""
+    place = Place(uri=folder.absolute().as_uri(), endpoint="")
+    try:
+        return ObjectFiles(LocalStore(folder.absolute(), mkdir=make), place)
+    except (BaseError, OSError, ValueError) as error:
+        raise ObjectStoreError(explain(error, place, "OPEN", "")) from error
+
+
+def endpoint_url(location: S3Location) -> str:
+    """The URL of an endpoint that is written as Argo has it, host:port, or as a URL."""
+    if "://" in location.endpoint:
+        return location.endpoint.rstrip("/")
+    return f"{'http' if location.insecure else 'https'}://{location.endpoint}"
+
+
+def _provider(credentials: S3Credentials | None) -> "S3CredentialProvider | None":
+    """Given as a function, so that nothing of the environment is mixed in, such as AWS_SESSION_TOKEN."""
+    if credentials is None:
+        return None
+    given: S3Credential = {
+        "access_key_id": credentials.access_key,
+        "secret_access_key": credentials.secret_key,
+        "token": credentials.session_token,
+        "expires_at": None,
+    }
+    return lambda: given
+
+
+def _encryption(location: S3Location) -> "S3Config":
+    """Argo's encryptionOptions: with a key of KMS, or with S3's own."""
+    options = location.raw.get("encryptionOptions") or {}
+    if not options.get("enableEncryption"):
+        return {}
+    key = options.get("kmsKeyId")
+    if key:
+        return {"server_side_encryption": "aws:kms", "sse_kms_key_id": str(key)}
+    return {"server_side_encryption": "AES256"}
