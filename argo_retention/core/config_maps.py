@@ -96,22 +96,23 @@ def parse_yaml(text: str, *, source: str, path: Path = ()) -> tuple[Any, dict[Pa
 
     `path` says where the text stands in the source and is put in front. Raises ConfigurationError.
     """
-    loader = _Loader(text)
     lines: dict[Path, int] = {}
     try:
-        node = loader.get_single_node()
-        if node is None:
-            return None, lines
-        _collect_lines(node, path, lines)
-        return loader.construct_document(node), lines
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            if node is None:
+                return None, lines
+            _collect_lines(node, path, lines)
+            return loader.construct_document(node), lines
+        finally:
+            loader.dispose()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         key = f", key {'.'.join(str(part) for part in path)}" if path else ""
         at = f", line {mark.line + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or "it holds a character that YAML does not allow"
         raise ConfigurationError(f"{source}{key}{at}: not YAML: {problem}") from error
-    finally:
-        loader.dispose()
 
 
 def parse_section(text: str, *, source: str, path: Path = ()) -> Section:

@@ -177,8 +177,5 @@ def _time_variables(name: str, moment: datetime) -> dict[str, str]:
 
 def _join(*parts: str) -> str:
     """Join as Go's path.Join: empty parts are left out, doubled slashes and dots are resolved."""
-    joined = "/".join(part for part in parts if part)
-    if not joined:
-        return ""
-    cleaned = posixpath.normpath(joined)
+    cleaned = posixpath.normpath("/".join(part for part in parts if part))
     return cleaned[1:] if cleaned.startswith("//") else cleaned

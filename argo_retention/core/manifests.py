@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from argo_retention.core import labels
+from argo_retention.core.config_maps import found
 from argo_retention.core.phases import NodeType, WorkflowPhase
 from argo_retention.errors import ManifestError
 
@@ -67,7 +68,7 @@ def section(parent: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ManifestError(f"{key} is a {type(value).__name__}, expected a map")
+        raise ManifestError(f"{key} is {found(value)}, expected a map")
     return value
 
 
@@ -77,10 +78,10 @@ def entries(parent: Mapping[str, Any], key: str) -> Iterator[Mapping[str, Any]]:
     if value is None:
         return
     if not isinstance(value, list):
-        raise ManifestError(f"{key} is a {type(value).__name__}, expected a list")
+        raise ManifestError(f"{key} is {found(value)}, expected a list")
     for entry in value:
         if not isinstance(entry, dict):
-            raise ManifestError(f"{key} holds a {type(entry).__name__}, expected maps")
+            raise ManifestError(f"{key} holds {found(entry)}, expected maps")
         yield entry
 
 

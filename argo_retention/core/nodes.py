@@ -5,7 +5,6 @@ Argo stores `status.nodes` compressed in `status.compressedNodes`, or offloads i
 """
 
 import base64
-import binascii
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import brotli
 import msgspec
 import zstandard
 
+from argo_retention.core.config_maps import found
 from argo_retention.core.manifests import (
     Manifest,
     describe,
@@ -151,8 +151,10 @@ def _decode(data: bytes, *, max_bytes: int) -> dict[str, dict[str, Any]]:
         raise ManifestError(f"its node status is not a JSON map of nodes: {error}") from error
 
 
-def _decompress(text: str, max_bytes: int) -> bytes:
+def _decompress(text: object, max_bytes: int) -> bytes:
     """Decompress piece by piece and stop at the limit, so that a bomb costs no memory."""
+    if not isinstance(text, str):
+        raise ManifestError(f"status.compressedNodes is {found(text)}, expected text")
     try:
         data = base64.b64decode(text, validate=True)
         pieces = _gunzip if data[:2] == _GZIP else _unzstd if data[:4] == _ZSTD else _unbrotli
@@ -162,7 +164,7 @@ def _decompress(text: str, max_bytes: int) -> bytes:
             if size > max_bytes:
                 raise _too_large(max_bytes)
             whole.append(piece)
-    except (binascii.Error, TypeError, zlib.error, zstandard.ZstdError, brotli.error) as error:
+    except (ValueError, zlib.error, zstandard.ZstdError, brotli.error) as error:
         raise ManifestError(
             f"status.compressedNodes cannot be decompressed ({len(text)} characters): {error}"
         ) from error

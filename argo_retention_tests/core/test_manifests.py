@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from argo_retention.core import labels, manifests
 from argo_retention.errors import ManifestError
-from argo_retention_tests.core.factories import log_artifact, node, workflow
+from argo_retention_tests.core.manifest_factory import log_artifact, node, workflow
 
 GC = {"finalizers": [labels.ARTIFACT_GC_FINALIZER]}
 LOGGED = {"nodes": {"wf": node(outputs={"artifacts": [log_artifact("wf/wf/main.log")]})}}
@@ -58,9 +58,9 @@ def test_a_bad_time_is_named(text):
 def test_sections_and_lists_of_the_wrong_kind_are_named():
     with pytest.raises(ManifestError, match="spec is a list, expected a map"):
         manifests.executed_spec({"spec": []})
-    with pytest.raises(ManifestError, match="templates is a dict, expected a list"):
+    with pytest.raises(ManifestError, match="templates is a map, expected a list"):
         list(manifests.entries({"templates": {}}, "templates"))
-    with pytest.raises(ManifestError, match="templates holds a str"):
+    with pytest.raises(ManifestError, match="templates holds text"):
         list(manifests.entries({"templates": ["x"]}, "templates"))
     assert list(manifests.entries({}, "templates")) == []
 
