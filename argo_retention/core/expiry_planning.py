@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from argo_retention.core import labels
 from argo_retention.core.durations import format_duration, parse_ttl
 from argo_retention.core.ledger import ExpiryCandidate, ExpiryUnit
+from argo_retention.core.live_workflows import LiveWorkflow
 from argo_retention.core.opinions import show_time
 from argo_retention.core.policy import SHARE_COUNTS_FROM, Policy
 from argo_retention.core.reasons import Reason, Verdict, sentence
@@ -32,7 +33,9 @@ class ExpiryDecision:
     reason: Reason
     sentence: str
     rule: str  # name of the rule whose TTL counts, "archiveTTL", or ""
-    live_version: int | None = None  # resourceVersion of the live object, with expiry.while_live: expire
+    live_version: int | None = (
+        None  # resourceVersion of the live object, with expiry.while_live: expire
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +55,9 @@ class ExpiryPlan:
         """Names the content of the plan."""
         digest = hashlib.sha256()
         for d in self.decisions:
-            digest.update(f"{d.uid} {d.digest} {d.verdict} {d.reason} {d.rule}\n".encode())
+            digest.update(
+                f"{d.uid} {d.digest} {d.verdict} {d.reason} {d.rule} {d.live_version}\n".encode()
+            )
         return digest.hexdigest()
 
 
@@ -63,6 +68,20 @@ def shortest_ttl(policy: Policy) -> timedelta | None:
     return min(lasting, default=None)
 
 
+def live_holds(workflows: Iterable[LiveWorkflow]) -> dict[str, str]:
+    """uid → why row and logs of a live workflow stay even with `expiry.while_live: expire`.
+
+    Its row may be of an older version: before a hold was set, or before it was retried.
+    """
+    holds = {}
+    for workflow in workflows:
+        if labels.HOLD in workflow.annotations:
+            holds[workflow.uid] = f"annotation {labels.HOLD}: {workflow.annotations[labels.HOLD]}"
+        elif not workflow.is_finished:
+            holds[workflow.uid] = "it runs again in the cluster"
+    return holds
+
+
 def plan_expiry(
     candidates: Iterable[ExpiryCandidate],
     *,
@@ -71,6 +90,7 @@ def plan_expiry(
     policy: Policy,
     now: datetime,
     held_namespaces: Mapping[str, str] | None = None,
+    held_live: Mapping[str, str] | None = None,
     total_rows: int,
 ) -> ExpiryPlan:
     """Decide on every candidate row, and on workflows whose row somebody else removed.
@@ -82,21 +102,34 @@ def plan_expiry(
         policy: what the operator wrote.
         now: UTC; ages count from it.
         held_namespaces: namespace → why all of it is held.
+        held_live: uid → why its live object holds it, from `live_holds`.
         total_rows: rows of this installation, for the brake on the share.
     """
     held = held_namespaces or {}
-    decisions = [_decide(c, live_versions, held, policy=policy, now=now) for c in candidates]
-    decisions.sort(key=lambda d: (d.finished_at or now, d.namespace, d.name, d.uid))
-    refusal = _refusal(decisions, total_rows=total_rows, max_share=policy.brakes.max_share)
-    gone = [_decide_vanished(u, live_versions, held, policy=policy, now=now) for u in vanished]
-    gone.sort(key=lambda d: (d.namespace, d.name, d.uid))
-    return ExpiryPlan(decisions=(*decisions, *gone), refusal=refusal)
+    rows = {
+        row.uid: _decide(row, live_versions, held, held_live or {}, policy=policy, now=now)
+        for row in candidates
+    }
+    # A row that stands there again has not vanished.
+    gone = {
+        unit.uid: _decide_vanished(unit, live_versions, held, policy=policy, now=now)
+        for unit in vanished
+        if unit.uid not in rows
+    }
+    decisions = (
+        *sorted(rows.values(), key=lambda d: (d.finished_at or now, d.namespace, d.name, d.uid)),
+        *sorted(gone.values(), key=lambda d: (d.namespace, d.name, d.uid)),
+    )
+    total = total_rows + len(gone)
+    refusal = _refusal(decisions, total=total, max_share=policy.brakes.max_share)
+    return ExpiryPlan(decisions=decisions, refusal=refusal)
 
 
 def _decide(
     row: ExpiryCandidate,
     live_versions: Mapping[str, int],
     held: Mapping[str, str],
+    held_live: Mapping[str, str],
     *,
     policy: Policy,
     now: datetime,
@@ -123,6 +156,8 @@ def _decide(
     if row.namespace in held:
         detail = f"namespace {row.namespace} has {labels.HOLD}: {held[row.namespace]}"
         return _kept(decision, Reason.HELD, detail=detail)
+    if row.uid in held_live:
+        return _kept(decision, Reason.HELD, detail=held_live[row.uid])
     if row.archive_ttl:
         try:
             wanted = parse_ttl(row.archive_ttl)
@@ -133,7 +168,9 @@ def _decide(
     if ttl is None or ttl <= timedelta(0):
         return decision
     if row.finished_at is None or row.finished_at > now:
-        detail = "absent" if row.finished_at is None else f"{show_time(row.finished_at)}, in the future"
+        detail = (
+            "absent" if row.finished_at is None else f"{show_time(row.finished_at)}, in the future"
+        )
         return _kept(decision, Reason.NO_FINISH_TIME, detail=detail)
     until = _after(row.finished_at, ttl)
     if until > now:
@@ -142,7 +179,7 @@ def _decide(
     if row.uid not in live_versions:
         return _expires(decision, Reason.EXPIRED, **facts)
     if not policy.expire_while_live:
-        return _kept(decision, Reason.LIVE)
+        return _kept(decision, Reason.LIVE, detail="expiry.while_live is keep")
     return replace(
         _expires(decision, Reason.EXPIRED_WHILE_LIVE, **facts),
         live_version=live_versions[row.uid],
@@ -158,6 +195,7 @@ def _decide_vanished(
     now: datetime,
 ) -> ExpiryDecision:
     first_seen = unit.at or now
+    grace = format_duration(policy.vanished_grace)
     decision = ExpiryDecision(
         uid=unit.uid,
         namespace=unit.namespace,
@@ -167,11 +205,11 @@ def _decide_vanished(
         digest="",
         verdict=Verdict.KEEP,
         reason=Reason.GRACE,
-        sentence=sentence(Reason.GRACE, detail=show_time(first_seen)),
+        sentence=sentence(Reason.GRACE, detail=show_time(first_seen), limit=grace),
         rule="",
     )
     if unit.uid in live_versions:
-        return _kept(decision, Reason.LIVE)
+        return _kept(decision, Reason.LIVE, detail="its logs are still needed there")
     if unit.namespace in held:
         detail = f"namespace {unit.namespace} has {labels.HOLD}: {held[unit.namespace]}"
         return _kept(decision, Reason.HELD, detail=detail)
@@ -204,11 +242,12 @@ def _after(moment: datetime, span: timedelta) -> datetime:
         return datetime.max.replace(tzinfo=UTC)
 
 
-def _refusal(decisions: Sequence[ExpiryDecision], *, total_rows: int, max_share: float) -> str:
+def _refusal(decisions: Sequence[ExpiryDecision], *, total: int, max_share: float) -> str:
+    """Rows that vanished count too: a table that was emptied by mistake must not cost the logs."""
     expiring = sum(1 for d in decisions if d.verdict is Verdict.REMOVE)
-    if total_rows < SHARE_COUNTS_FROM or expiring <= max_share * total_rows:
+    if total < SHARE_COUNTS_FROM or expiring <= max_share * total:
         return ""
     return (
-        f"{expiring} of {total_rows} archive rows would expire, more than brakes.max_share "
+        f"{expiring} of {total} archived workflows would expire, more than brakes.max_share "
         f"{max_share:g} allows. If that is meant, raise brakes.max_share in retention.yaml and plan again."
     )

@@ -1,4 +1,4 @@
-"""May this log object be deleted together with its row? (promise P4)"""
+"""Whether a log object may be deleted together with its row (promise P4)."""
 
 from collections.abc import Collection
 

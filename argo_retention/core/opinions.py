@@ -1,8 +1,8 @@
 """What policy alone says of each finished workflow, before proof, holds and brakes speak.
 
-Two tongues: Argo's `retentionPolicy` and `ttlStrategy` (either may remove), and the rules of retention.yaml
-in restic's words (what no condition keeps is removed). The first rule that matches takes a workflow out of both
-of Argo's.
+Two tongues: Argo's `retentionPolicy` and `ttlStrategy` (either may remove), and the rules of
+retention.yaml in restic's words (what no condition keeps is removed). The first rule that matches takes a
+workflow out of both of Argo's.
 """
 
 from collections import defaultdict
@@ -48,6 +48,25 @@ class Candidate:
         return self.workflow.template or (self.proof.facts.template if self.proof else "")
 
     @property
+    def knows_template(self) -> bool:
+        """Whether `template` is certain; without label and proof an empty one may only be unseen."""
+        return self.proof is not None or bool(self.workflow.template)
+
+    @property
+    def why_unproven(self) -> str:
+        """Why `proven` is None, for people."""
+        if self.doubt:
+            return self.doubt
+        if self.proof is None:
+            return "no archive row was compared with it yet"
+        if not self.proof.row_exists:
+            return "its archive row is gone"
+        return (
+            f"proven at resourceVersion {self.proof.resource_version}, "
+            f"now at {self.workflow.resource_version}"
+        )
+
+    @property
     def finished_at(self) -> datetime | None:
         """status.finishedAt of the version that was proven; None where nothing is proven."""
         proven = self.proven
@@ -75,10 +94,20 @@ def opinions_of(
     finished: Sequence[Candidate], *, policy: Policy, now: datetime
 ) -> dict[str, Opinion]:
     """uid → opinion, for workflows that finished and are not being deleted."""
-    ruled: dict[str, tuple[Rule, list[Candidate]]] = {}
+    ruled: dict[int, tuple[Rule, list[Candidate]]] = {}
     by_phase: dict[str, list[Candidate]] = defaultdict(list)
+    opinions: dict[str, Opinion] = {}
+    needs_template = policy.speaks_of_templates
     for candidate in finished:
         workflow = candidate.workflow
+        if needs_template and not candidate.knows_template:
+            # Counted in a group that is not its own it would push out what that group has to keep.
+            opinions[workflow.uid] = Opinion(
+                removes=False,
+                reason=Reason.UNPROVEN,
+                sentence=sentence(Reason.UNPROVEN, detail=candidate.why_unproven),
+            )
+            continue
         rule = policy.rule_for(
             namespace=workflow.namespace,
             labels=workflow.labels,
@@ -88,8 +117,7 @@ def opinions_of(
         if rule is None:
             by_phase[candidate.phase].append(candidate)
         else:
-            ruled.setdefault(rule.name, (rule, []))[1].append(candidate)
-    opinions: dict[str, Opinion] = {}
+            ruled.setdefault(id(rule), (rule, []))[1].append(candidate)
     for rule, members in ruled.values():
         opinions.update(_opinions_of_rule(rule, members, now=now))
     for phase, members in by_phase.items():
@@ -107,10 +135,8 @@ def _argo_opinion(candidate: Candidate, rank: int, limit: int | None, *, now: da
             removes=True, reason=Reason.SURPLUS, sentence=text, rule="retentionPolicy", rank=rank
         )
     proven = candidate.proven
-    ttl = proven.facts.ttl_seconds if proven else None
-    finished_at = candidate.finished_at
-    if ttl is not None:
-        opinion = _ttl_opinion(finished_at, timedelta(seconds=ttl), now=now)
+    if proven is not None and proven.facts.ttl_seconds is not None:
+        opinion = _ttl_opinion(proven.facts.finished_at, proven.facts.ttl_seconds, now=now)
         if opinion.removes or limit is None:
             return opinion
     if limit is not None:
@@ -125,7 +151,7 @@ def _argo_opinion(candidate: Candidate, rank: int, limit: int | None, *, now: da
     return Opinion(removes=False, reason=Reason.NO_POLICY, sentence=sentence(Reason.NO_POLICY))
 
 
-def _ttl_opinion(finished_at: datetime | None, ttl: timedelta, *, now: datetime) -> Opinion:
+def _ttl_opinion(finished_at: datetime | None, seconds: int, *, now: datetime) -> Opinion:
     doubt = _age_doubt(finished_at, now=now)
     if doubt or finished_at is None:
         return Opinion(
@@ -135,11 +161,12 @@ def _ttl_opinion(finished_at: datetime | None, ttl: timedelta, *, now: datetime)
             rule="ttlStrategy",
         )
     try:
-        until = finished_at + ttl
+        until = finished_at + timedelta(seconds=seconds)
     except OverflowError:  # a ttl beyond year 9999 keeps for ever
         until = datetime.max.replace(tzinfo=UTC)
     if until <= now:
-        text = sentence(Reason.TTL, finished=show_time(finished_at), limit=format_duration(ttl))
+        limit = format_duration(timedelta(seconds=seconds))
+        text = sentence(Reason.TTL, finished=show_time(finished_at), limit=limit)
         return Opinion(removes=True, reason=Reason.TTL, sentence=text, rule="ttlStrategy")
     text = sentence(Reason.WITHIN_TTL, detail=show_time(until))
     return Opinion(removes=False, reason=Reason.WITHIN_TTL, sentence=text, rule="ttlStrategy")
@@ -227,7 +254,7 @@ def _keep_newest_of_each(
 
 
 def _strftime(form: str) -> Callable[[datetime], str]:
-    return lambda moment: moment.strftime(form)
+    return lambda moment: moment.astimezone(UTC).strftime(form)
 
 
 def _before(now: datetime, span: timedelta) -> datetime:

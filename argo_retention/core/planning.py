@@ -6,7 +6,7 @@ again by `operations.collecting`.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -34,6 +34,7 @@ class Decision:
     rank: int | None  # place among its group or phase, newest first, from 1
     surplus: bool  # whether policy alone would remove it
     lost_logs: int = 0  # logs that cannot be had any more and go with it
+    owners: tuple[str, ...] = ()  # uids of what owns it; deleting an owner deletes it too
 
     @property
     def is_refused(self) -> bool:
@@ -56,9 +57,9 @@ class Plan:
 
     @property
     def removals(self) -> tuple[Decision, ...]:
-        """What goes, oldest first: the order in which it is deleted."""
+        """What goes, in the order of `waves`."""
         going = [decision for decision in self.decisions if decision.verdict is Verdict.REMOVE]
-        return tuple(sorted(going, key=lambda d: (d.created_at, d.namespace, d.name, d.uid)))
+        return tuple(decision for wave in waves(going) for decision in wave)
 
     @property
     def digest(self) -> str:
@@ -86,33 +87,81 @@ def plan_retention(
         now: UTC; ages count from it.
         held_namespaces: namespace → why all of it is held.
     """
-    everything = sorted(
-        candidates,
-        key=lambda c: (c.workflow.namespace, c.workflow.name, c.workflow.uid),
-    )
+    everything = _each_once(candidates)
     finished = [c for c in everything if c.workflow.is_finished and not c.workflow.deleting]
     opinions = opinions_of(finished, policy=policy, now=now)
     held = held_namespaces or {}
-    decisions = {}
+    decisions: dict[str, Decision] = {}
     for candidate in everything:
         opinion = opinions.get(candidate.workflow.uid)
         decision = _ineligible(candidate) if opinion is None else _decide(candidate, opinion)
         if decision.verdict is Verdict.REMOVE:
             decision = _guard(candidate, decision, policy=policy, now=now, held=held)
         decisions[candidate.workflow.uid] = decision
-    _keep_owners(everything, decisions)
+    _keep_owners(decisions)
     removals = sum(1 for d in decisions.values() if d.verdict is Verdict.REMOVE)
     refusal = _refusal(removals, finished=len(finished), max_share=policy.brakes.max_share)
     _cut(decisions, limit=policy.brakes.max_deletions)
-    # Once more: a child that was cut away must not go by the cascade of its owner.
-    _keep_owners(everything, decisions)
-    return Plan(decisions=tuple(decisions[c.workflow.uid] for c in everything), refusal=refusal)
+    # Once more, for owners in a ring: what was cut away must not go by the cascade of its owner.
+    _keep_owners(decisions)
+    return Plan(decisions=tuple(decisions.values()), refusal=refusal)
 
 
 def intersection(planned: Plan, now_planned: Plan) -> tuple[Decision, ...]:
-    """What both the plan and the same policy on the cluster as it is now remove, in the same version."""
-    still = {d.uid: d.resource_version for d in now_planned.removals}
-    return tuple(d for d in planned.removals if still.get(d.uid) == d.resource_version)
+    """What both plans remove in the same version, in the order of `waves`; nothing when one is refused.
+
+    An owner whose dependant drops out stays too: its cascade would delete what only one plan removes. The
+    decisions are those of now.
+    """
+    if planned.refusal or now_planned.refusal:
+        return ()
+    versions = {d.uid: d.resource_version for d in planned.decisions if d.verdict is Verdict.REMOVE}
+    decisions = {
+        d.uid: d
+        if d.verdict is not Verdict.REMOVE or versions.get(d.uid) == d.resource_version
+        else d.kept_because(Reason.CHANGED)
+        for d in now_planned.decisions
+    }
+    _keep_owners(decisions)
+    return Plan(decisions=tuple(decisions.values())).removals
+
+
+def waves(removals: Iterable[Decision]) -> list[tuple[Decision, ...]]:
+    """Removals in the order of deletion: dependants before their owners, oldest first within a wave.
+
+    A wave has to be over before the next one begins, and an owner may go only if all that it owned went:
+    deleting an owner deletes what it still owns without a look at any proof.
+    """
+    waiting = {d.uid: d for d in sorted(removals, key=_newest_first, reverse=True)}
+    order = []
+    while waiting:
+        owners = {uid for d in waiting.values() for uid in d.owners if uid != d.uid}
+        wave = tuple(d for uid, d in waiting.items() if uid not in owners)
+        wave = wave or tuple(waiting.values())  # they own one another in a ring
+        order.append(wave)
+        for decision in wave:
+            del waiting[decision.uid]
+    return order
+
+
+def _newest_first(decision: Decision) -> tuple[float, str, str, str]:
+    """The order of ranks, so that of equally old ones the last in rank goes first."""
+    return (-decision.created_at.timestamp(), decision.namespace, decision.name, decision.uid)
+
+
+def _each_once(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """By namespace and name; of a workflow that stands twice in a list, the newer version.
+
+    Twice in a list it would take two ranks and push another one out.
+    """
+    once: dict[str, Candidate] = {}
+    for candidate in candidates:
+        other = once.setdefault(candidate.workflow.uid, candidate)
+        if candidate.workflow.resource_version > other.workflow.resource_version:
+            once[candidate.workflow.uid] = candidate
+    return sorted(
+        once.values(), key=lambda c: (c.workflow.namespace, c.workflow.name, c.workflow.uid)
+    )
 
 
 def runs_needed(plan: Plan, brakes: Brakes) -> int:
@@ -142,6 +191,7 @@ def _decide(candidate: Candidate, opinion: Opinion) -> Decision:
         rank=opinion.rank,
         surplus=opinion.removes,
         lost_logs=proven.logs.lost if proven else 0,
+        owners=tuple(owner.uid for owner in workflow.owners),
     )
 
 
@@ -181,7 +231,7 @@ def _guard(
         return decision.kept_because(Reason.NOT_SELECTED)
     proven = candidate.proven
     if proven is None:
-        return decision.kept_because(Reason.UNPROVEN, detail=_unproven(candidate))
+        return decision.kept_because(Reason.UNPROVEN, detail=candidate.why_unproven)
     if not proven.logs.is_settled:
         count = proven.logs.unsettled
         noun = "log is" if count == 1 else "logs are"
@@ -189,46 +239,29 @@ def _guard(
         return decision.kept_because(Reason.UNSETTLED_LOGS, detail=detail)
     if proven.facts.artifact_gc_deletes_logs:
         return decision.kept_because(Reason.ARTIFACT_GC)
-    if now - proven.proven_at < policy.proof_age:
+    # With an age of 0 the database's clock may be a little ahead of ours.
+    if policy.proof_age and now - proven.proven_at < policy.proof_age:
         return decision.kept_because(Reason.PROOF_TOO_YOUNG, detail=show_time(proven.proven_at))
     return decision
 
 
-def _unproven(candidate: Candidate) -> str:
-    if candidate.doubt:
-        return candidate.doubt
-    proof = candidate.proof
-    if proof is None:
-        return "no archive row was compared with it yet"
-    if not proof.row_exists:
-        return "its archive row is gone"
-    return (
-        f"proven at resourceVersion {proof.resource_version}, "
-        f"now at {candidate.workflow.resource_version}"
-    )
-
-
-def _keep_owners(everything: Sequence[Candidate], decisions: dict[str, Decision]) -> None:
+def _keep_owners(decisions: dict[str, Decision]) -> None:
     """Background deletion cascades, so an owner stays as long as one Workflow that it owns stays."""
-    changed = True
-    while changed:
-        changed = False
-        for candidate in everything:
-            child = decisions[candidate.workflow.uid]
-            if child.verdict is Verdict.REMOVE:
-                continue
-            for owner in candidate.workflow.owners:
-                decision = decisions.get(owner.uid)
-                if decision is not None and decision.verdict is Verdict.REMOVE:
-                    decisions[owner.uid] = decision.kept_because(
-                        Reason.HAS_DEPENDANTS,
-                        detail=f"workflow {candidate.workflow.path}",
-                    )
-                    changed = True
+    staying = [d for d in decisions.values() if d.owners and d.verdict is not Verdict.REMOVE]
+    while staying:
+        child = staying.pop()
+        for uid in child.owners:
+            owner = decisions.get(uid)
+            if owner is not None and owner.verdict is Verdict.REMOVE:
+                kept = owner.kept_because(
+                    Reason.HAS_DEPENDANTS, detail=f"workflow {child.namespace}/{child.name}"
+                )
+                decisions[uid] = kept
+                staying.append(kept)
 
 
 def _cut(decisions: dict[str, Decision], *, limit: int) -> None:
-    """`max_deletions` cuts the plan: the oldest go first, the others wait."""
+    """`max_deletions` cuts the plan in the order of deletion, so an owner never waits for nothing."""
     removals = Plan(decisions=tuple(decisions.values())).removals
     for decision in removals[max(limit, 0) :]:
         decisions[decision.uid] = decision.kept_because(Reason.WAITING, limit=limit)

@@ -134,6 +134,13 @@ class Policy:
     exclusive_bucket: bool = False
     vanished_grace: timedelta = timedelta(days=7)
 
+    @property
+    def speaks_of_templates(self) -> bool:
+        """Whether a rule needs to know from which template a workflow came."""
+        return any(
+            rule.match.template is not None or "template" in rule.group_by for rule in self.rules
+        )
+
     def rule_for(
         self, *, namespace: str, labels: Mapping[str, str], phase: str, template: str
     ) -> Rule | None:

@@ -73,8 +73,8 @@ SENTENCES: dict[Reason, str] = {
     Reason.EXPIRED: "finished {finished}, its archive TTL is {limit}",
     Reason.EXPIRED_WHILE_LIVE: "finished {finished}, its archive TTL is {limit} (still in the cluster)",
     Reason.ROW_VANISHED: "its archive row was removed by somebody else, first seen {detail}",
-    Reason.LIVE: "is still in the cluster; expiry.while_live is keep",
-    Reason.GRACE: "its archive row was removed by somebody else, first seen {detail}; 7 days of grace",
+    Reason.LIVE: "is still in the cluster; {detail}",
+    Reason.GRACE: "its archive row was removed by somebody else, first seen {detail}; {limit} of grace",
 }
 
 
