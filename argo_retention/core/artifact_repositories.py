@@ -7,7 +7,7 @@ from typing import Any
 from argo_retention.core import labels
 from argo_retention.core.config_maps import Section, parse_section
 from argo_retention.core.manifests import describe, executed_spec, section
-from argo_retention.errors import ConfigurationError
+from argo_retention.errors import ConfigurationError, ManifestError
 
 # Where several kinds are set, the first in this order wins, as in Argo.
 KINDS = ("artifactory", "azure", "gcs", "hdfs", "oss", "plugin", "s3")
@@ -95,20 +95,40 @@ def parse_repository(
 
 
 def own_location(template: Mapping[str, Any] | None) -> OwnLocation | None:
-    """Return the template's own archiveLocation where it is complete, else None."""
+    """Return the template's own archiveLocation where it is complete, else None.
+
+    Raises ManifestError where it cannot be read.
+    """
     location = Section(
         value=section(template or {}, "archiveLocation"), source="template's archiveLocation"
     )
-    for kind in KINDS:
-        part = location.section(kind)
-        if part is None:
-            continue
-        if kind != "s3":
-            return OwnLocation(kind=kind, s3=None, key="")
-        s3 = S3Location.from_section(part)
-        if s3.endpoint and s3.bucket and part.text("key"):
-            return OwnLocation(kind=kind, s3=s3, key=part.text("key"))
+    try:
+        for kind in KINDS:
+            part = location.section(kind)
+            if part is not None and kind != "s3":
+                return OwnLocation(kind=kind, s3=None, key="")
+            if part is not None:
+                s3, key = S3Location.from_section(part), part.text("key")
+                complete = s3.endpoint and s3.bucket and key
+                return OwnLocation(kind=kind, s3=s3, key=key) if complete else None
+    except ConfigurationError as error:
+        raise ManifestError(str(error)) from error
     return None
+
+
+def recorded_repository(workflow: Mapping[str, Any]) -> ArtifactRepository | None:
+    """Return what Argo resolved and recorded in `status.artifactRepositoryRef`, None when it did not.
+
+    Raises ManifestError where it cannot be read.
+    """
+    reference = section(section(workflow, "status"), "artifactRepositoryRef")
+    resolved = section(reference, "artifactRepository")
+    if not resolved:
+        return None
+    try:
+        return parse_repository(resolved, source=f"{describe(workflow)}: artifactRepositoryRef")
+    except ConfigurationError as error:
+        raise ManifestError(str(error)) from error
 
 
 def resolve(
@@ -124,10 +144,9 @@ def resolve(
     workflow's and the controller's namespace, then the default of the workflow's namespace, then the
     controller's own. A named one that is nowhere raises ConfigurationError.
     """
-    recorded = section(section(workflow, "status"), "artifactRepositoryRef")
-    resolved = section(recorded, "artifactRepository")
-    if resolved:
-        return parse_repository(resolved, source=f"{describe(workflow)}: artifactRepositoryRef")
+    recorded = recorded_repository(workflow)
+    if recorded is not None:
+        return recorded
     namespace = str(section(workflow, "metadata").get("namespace") or "")
     reference = section(executed_spec(workflow), "artifactRepositoryRef")
     if not reference:

@@ -105,9 +105,9 @@ def template_of(
         scope = "cluster" if reference.get("clusterScope") else "namespaced"
         return stored.get(f"{scope}/{reference.get('name')}/{reference.get('template')}")
     name = node.get("templateName") or ""
-    found = stored.get(f"{node.get('templateScope', '')}/{name}")
-    if found is not None:
-        return dict(found)
+    scoped = section(stored, f"{node.get('templateScope', '')}/{name}")
+    if scoped:
+        return scoped
     for template in entries(executed_spec(workflow), "templates"):
         if template.get("name") == name:
             return template

@@ -6,7 +6,7 @@ from argo_retention.core.artifact_repositories import (
     parse_repository,
     resolve,
 )
-from argo_retention.errors import ConfigurationError
+from argo_retention.errors import ConfigurationError, ManifestError
 from argo_retention_tests.core.manifest_factory import workflow
 
 DEFAULT = "workflows.argoproj.io/default-artifact-repository"
@@ -160,3 +160,14 @@ def test_own_location_counts_only_when_complete(location, kind):
     own = own_location({"archiveLocation": location})
 
     assert (own.kind if own else None) == kind
+
+
+def test_what_a_workflow_says_wrongly_is_that_workflows_error():
+    """It is refused alone; a configuration error would stop the run for all."""
+    with pytest.raises(ManifestError, match="archiveLocation, key s3: expected a map"):
+        own_location({"archiveLocation": {"s3": "mine"}})
+    recorded = {"artifactRepositoryRef": {"artifactRepository": {"s3": "mine"}}}
+    with pytest.raises(
+        ManifestError, match="team-a/wf: artifactRepositoryRef, key s3: expected a map"
+    ):
+        resolved(workflow(status=recorded), {})

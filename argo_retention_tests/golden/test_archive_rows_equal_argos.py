@@ -121,3 +121,19 @@ def test_the_suspended_workflow_is_not_finished():
     assert manifests.phase_of(live) not in FINISHED_PHASES
     assert manifests.finished_at(live) is None
     assert live["metadata"]["labels"][labels.COMPLETED] == "false"
+
+
+def test_rows_that_argo_wrote_on_mariadb_hold_the_same_workflows():
+    """There the column is text as Go wrote it, NUL escapes included."""
+    lines = (recorded.ARGO / "mariadb" / "rows.ndjson").read_text().splitlines()
+    compared = 0
+
+    for line in lines:
+        row = manifests.decode(line)
+        name = f"{row['namespace']}.{row['name']}"
+        if name in recorded.names("archive"):
+            compared += 1
+            stored = manifests.decode(row["workflow"])
+            assert same_workflow(stored, recorded.row(name)["workflow"]) is None
+
+    assert compared
