@@ -7,6 +7,7 @@ from typing import Any
 from argo_retention.core import labels
 from argo_retention.core.config_maps import Section, parse_section
 from argo_retention.core.manifests import describe, executed_spec, section
+from argo_retention.core.nodes import pod_nodes
 from argo_retention.errors import ConfigurationError, ManifestError
 
 # Where several kinds are set, the first in this order wins, as in Argo.
@@ -142,7 +143,8 @@ def resolve(
 
     First what Argo resolved itself (`status.artifactRepositoryRef`), then `spec.artifactRepositoryRef` in the
     workflow's and the controller's namespace, then the default of the workflow's namespace, then the
-    controller's own. A named one that is nowhere raises ConfigurationError.
+    controller's own. A named one that is nowhere raises ManifestError where the workflow had pods. A
+    ConfigMap that cannot be read raises ConfigurationError.
     """
     recorded = recorded_repository(workflow)
     if recorded is not None:
@@ -157,10 +159,13 @@ def resolve(
         repository = _look_up(find_config_map, place, name, key)
         if repository is not None:
             return repository
-    raise ConfigurationError(
+    # Argo ends such a workflow before its first pod, so there is no log whose place we would have to know.
+    if next(pod_nodes(workflow), None) is None:
+        return None
+    raise ManifestError(
         f"{describe(workflow)}: its artifact repository (ConfigMap {name}, key {key or 'default'}) is"
         f" neither in namespace {namespace} nor in {controller_namespace}.\n"
-        "Create it there, or its logs stay unsettled and it is not deleted."
+        "Create it there; until then its logs cannot be looked for, and it is not deleted."
     )
 
 

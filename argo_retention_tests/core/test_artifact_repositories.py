@@ -96,10 +96,25 @@ def test_order_of_resolution(found, config_maps, bucket):
 
 def test_a_reference_to_nothing_is_an_error_that_says_where_was_looked():
     with pytest.raises(
-        ConfigurationError,
+        ManifestError,
         match=r"ConfigMap mine, key default\) is neither in namespace team-a nor in argo",
     ):
         resolved(reference(configMap="mine"), {})
+
+
+def test_a_reference_to_nothing_does_not_matter_to_a_workflow_without_pods():
+    """Argo ends it with an error before its first pod."""
+    found = reference(configMap="mine")
+    found["status"]["nodes"] = None
+
+    repository = resolve(
+        found,
+        controller_repository=CONTROLLER,
+        controller_namespace="argo",
+        find_config_map=lambda _namespace, _name: None,
+    )
+
+    assert repository is None
 
 
 def test_an_s3_repository_is_read_whole():
