@@ -1,0 +1,127 @@
+"""Connections to the archive's database: settings of our sessions, transactions, one connection a thread.
+
+Not psycopg_pool: its background threads turn a wrong password into a timeout, and what is wanted here is the
+server's own word, at once.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+
+from argo_retention.adapters.postgres_archive.statements import statements
+from argo_retention.adapters.postgres_archive.translation import translated
+from argo_retention.core.database_target import DatabaseTarget
+from argo_retention.core.ledger import LeaseGrant
+from argo_retention.core.ports.archive import Archive
+from argo_retention.errors import DatabaseError, LeaseLostError
+
+Connection = psycopg.Connection[DictRow]
+
+CONNECT_TIMEOUT = 10
+
+_SESSIONS = statements("sessions")
+_LEASES = statements("leases")
+
+
+class Sessions:
+    """Idle connections, used again; as many are open as transactions ran at the same time."""
+
+    def __init__(self, target: DatabaseTarget, *, application_name: str) -> None:
+        """Opens nothing yet."""
+        self.target = target
+        self._application_name = application_name
+        self._idle: deque[Connection] = deque()
+        self._closed = False
+
+    @contextmanager
+    def transaction(self, *, writes_rows: bool = False) -> Iterator[Connection]:
+        """A transaction on a connection of its own; committed at the end, rolled back when the block raises.
+
+        Raises DatabaseError for what psycopg raises, and RowRefusedError for refused data if `writes_rows`.
+        """
+        with translated(self.target, writes_rows=writes_rows):
+            connection = self._take()
+            try:
+                with connection.transaction():
+                    yield connection
+            finally:
+                self._give_back(connection)
+
+    @contextmanager
+    def fenced(self, grant: LeaseGrant, *, writes_rows: bool = False) -> Iterator[Connection]:
+        """A transaction during which nobody can take the lease over; LeaseLostError when somebody did."""
+        with self.transaction(writes_rows=writes_rows) as connection:
+            held = connection.execute(_LEASES["hold"], grant_parameters(grant)).fetchone()
+            if held is None:
+                raise lease_lost(grant)
+            yield connection
+
+    def close(self) -> None:
+        """Close what is idle, and the others when they come back."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+    def _take(self) -> Connection:
+        if self._closed:
+            raise DatabaseError(f"PostgreSQL {self.target}: this archive was closed before")
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return self._connect()
+            if not connection.closed:
+                return connection
+
+    def _give_back(self, connection: Connection) -> None:
+        if self._closed or connection.broken:
+            connection.close()
+        elif not connection.closed:
+            self._idle.append(connection)
+
+    def _connect(self) -> Connection:
+        connection = psycopg.connect(
+            host=self.target.host,
+            port=self.target.port,
+            dbname=self.target.database,
+            user=self.target.user,
+            password=self.target.password.get_secret_value(),
+            sslmode=self.target.sslmode,
+            application_name=self._application_name,
+            connect_timeout=CONNECT_TIMEOUT,
+            autocommit=True,
+            row_factory=dict_row,
+        )
+        connection.execute(_SESSIONS["settings"])
+        return connection
+
+
+def grant_parameters(grant: LeaseGrant) -> dict[str, Any]:
+    """The grant as parameters of a statement."""
+    return {
+        "clustername": grant.clustername,
+        "instanceid": grant.instanceid,
+        "root_run": grant.root_run,
+        "token": grant.token,
+    }
+
+
+def lease_lost(grant: LeaseGrant) -> LeaseLostError:
+    """The error for a grant that is no longer valid."""
+    return LeaseLostError(
+        f"The lease on cluster {grant.clustername!r} is not held by run {grant.root_run} any more: it was "
+        "taken over or given back. Nothing more was changed."
+    )
+
+
+class PostgresPart(Archive):
+    """Base of the parts of the archive, which share the sessions."""
+
+    def __init__(self, sessions: Sessions, *, offload_table: str) -> None:
+        """Opens nothing yet; `offload_table` is Argo's persistence.tableName."""
+        self._sessions = sessions
+        self._offload_table = offload_table

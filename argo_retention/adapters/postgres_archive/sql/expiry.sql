@@ -1,0 +1,175 @@
+-- name: candidates
+-- Rows that may be past their TTL, by Argo's column, which only preselects; the JSON is unpacked once, and
+-- its digest is that of rows_read where xmin says that it is still that version.
+SELECT
+    r.uid, r.namespace, r.name, r.phase,
+    CASE WHEN d.row_xmin = r.xmin THEN d.digest ELSE md5(r.workflow::text) END AS digest,
+    part.status ->> 'finishedAt' AS finished_at,
+    coalesce(part.metadata -> 'labels', '{}') AS labels,
+    coalesce(part.metadata #>> ARRAY['annotations', %(hold)s::text], '') AS hold,
+    coalesce(part.metadata #>> ARRAY['annotations', %(archive_ttl)s::text], '') AS archive_ttl
+FROM
+    argo_archived_workflows AS r
+    LEFT JOIN argo_retention.rows_read AS d ON d.clustername = r.clustername AND d.uid = r.uid
+    CROSS JOIN LATERAL jsonb_to_record(r.workflow) AS part (metadata jsonb, status jsonb)
+WHERE
+    r.clustername = %(clustername)s::text AND r.instanceid = %(instanceid)s::text
+    AND (%(namespace)s::text IS NULL OR r.namespace = %(namespace)s::text)
+    AND r.finishedat < %(finished_before)s::timestamp
+ORDER BY r.finishedat, r.uid;
+
+-- name: vanished
+-- Proven once, with stored logs, and the row is not there; units that were begun are not these.
+SELECT
+    v.clustername, v.uid, v.namespace, v.name, coalesce(u.stage, 'row_vanished') AS stage,
+    coalesce(u.reason, 'the archive row was removed by Argo or by a person') AS reason,
+    coalesce(u.plan_id, '') AS plan_id, coalesce(u.run_id, '') AS run_id, '' AS digest,
+    '{}'::text[] AS kept_objects, u.at
+FROM
+    argo_retention.archived_versions AS v
+    LEFT JOIN argo_retention.expiry_units AS u
+        ON u.clustername = v.clustername AND u.uid = v.uid AND u.stage <> 'done'
+WHERE
+    v.clustername = %(clustername)s::text AND v.instanceid = %(instanceid)s::text
+    AND (%(namespace)s::text IS NULL OR v.namespace = %(namespace)s::text)
+    AND NOT v.expired_while_live AND coalesce(u.stage, 'row_vanished') = 'row_vanished'
+    AND NOT EXISTS (
+        SELECT FROM argo_archived_workflows AS r
+        WHERE r.clustername = v.clustername AND r.uid = v.uid
+    )
+    AND EXISTS (
+        SELECT FROM argo_retention.log_objects AS l
+        WHERE l.clustername = v.clustername AND l.uid = v.uid AND l.state = 'stored'
+    )
+ORDER BY v.uid;
+
+-- name: record
+-- Insert units, or move them to their stage; the time is that of entering it.
+INSERT INTO argo_retention.expiry_units AS u (
+    clustername, instanceid, uid, namespace, name, stage, reason, plan_id, run_id, digest, kept_objects, at
+)
+SELECT
+    %(clustername)s::text, %(instanceid)s::text, uid, namespace, name, stage, reason, plan_id, run_id,
+    digest, kept_objects, coalesce(at, clock_timestamp())
+FROM
+    json_to_recordset(%(records)s::json) AS given (
+        uid text, namespace text, name text, stage text, reason text, plan_id text, run_id text,
+        digest text, kept_objects text[], at timestamptz
+    )
+ON CONFLICT (clustername, uid) DO UPDATE
+SET
+    stage = excluded.stage, reason = excluded.reason, plan_id = excluded.plan_id,
+    run_id = excluded.run_id, digest = excluded.digest, kept_objects = excluded.kept_objects,
+    at = CASE WHEN u.stage = excluded.stage THEN u.at ELSE excluded.at END;
+
+-- name: open
+-- Units that a crash left between two stages.
+SELECT
+    clustername, uid, namespace, name, stage, reason, plan_id, run_id, digest, kept_objects, at
+FROM argo_retention.expiry_units
+WHERE
+    clustername = %(clustername)s::text AND instanceid = %(instanceid)s::text
+    AND stage IN ('intended', 'objects_done')
+ORDER BY at, uid;
+
+-- name: unit_of
+-- The unit of one uid.
+SELECT
+    clustername, uid, namespace, name, stage, reason, plan_id, run_id, digest, kept_objects, at
+FROM argo_retention.expiry_units
+WHERE clustername = %(clustername)s::text AND uid = %(uid)s::text;
+
+-- name: logs_of
+-- Records of logs that went with the unit of one uid.
+SELECT logs
+FROM argo_retention.expiry_units
+WHERE clustername = %(clustername)s::text AND uid = %(uid)s::text AND stage = 'done';
+
+-- name: expire
+-- Rows of these units, with all that names them, in one statement; rows held by others are skipped, rows
+-- that changed since the plan stay. A uid without a row is done as well.
+WITH wanted AS MATERIALIZED (
+    SELECT uid, digest, live_version
+    FROM
+        unnest(%(uids)s::text[], %(digests)s::text[], %(live_versions)s::bigint[])
+            AS given (uid, digest, live_version)
+),
+
+held AS MATERIALIZED (
+    SELECT r.uid, wanted.live_version
+    FROM
+        wanted
+        INNER JOIN argo_archived_workflows AS r
+            ON r.clustername = %(clustername)s::text AND r.uid = wanted.uid
+        LEFT JOIN argo_retention.rows_read AS d ON d.clustername = r.clustername AND d.uid = r.uid
+    WHERE
+        r.instanceid = %(instanceid)s::text
+        AND wanted.digest
+        = CASE WHEN d.row_xmin = r.xmin THEN d.digest ELSE md5(r.workflow::text) END
+    FOR UPDATE OF r SKIP LOCKED
+),
+
+expired AS (
+    DELETE FROM argo_archived_workflows AS r
+    USING held
+    WHERE r.clustername = %(clustername)s::text AND r.uid = held.uid
+),
+
+gone AS MATERIALIZED (
+    SELECT uid, live_version FROM held
+    UNION ALL
+    SELECT uid, live_version
+    FROM wanted
+    WHERE
+        NOT EXISTS (
+            SELECT FROM argo_archived_workflows AS r
+            WHERE r.clustername = %(clustername)s::text AND r.uid = wanted.uid
+        )
+),
+
+read_rows AS (
+    DELETE FROM argo_retention.rows_read AS d
+    USING gone
+    WHERE d.clustername = %(clustername)s::text AND d.uid = gone.uid
+),
+
+proofs AS (
+    DELETE FROM argo_retention.archived_versions AS v
+    USING gone
+    WHERE v.clustername = %(clustername)s::text AND v.uid = gone.uid AND gone.live_version IS NULL
+),
+
+remembered AS (
+    UPDATE argo_retention.archived_versions AS v
+    SET expired_while_live = true, resource_version = gone.live_version
+    FROM gone
+    WHERE v.clustername = %(clustername)s::text AND v.uid = gone.uid AND gone.live_version IS NOT NULL
+),
+
+named AS (
+    DELETE FROM argo_retention.log_references AS f
+    USING gone
+    WHERE f.clustername = %(clustername)s::text AND f.uid = gone.uid
+),
+
+logs AS (
+    DELETE FROM argo_retention.log_objects AS l
+    USING gone
+    WHERE l.clustername = %(clustername)s::text AND l.uid = gone.uid
+    RETURNING l.*
+),
+
+records AS (
+    SELECT uid, jsonb_agg(to_jsonb(logs) ORDER BY node_id, container) AS logs
+    FROM logs
+    GROUP BY uid
+),
+
+done AS (
+    UPDATE argo_retention.expiry_units AS u
+    SET stage = 'done', at = clock_timestamp(), logs = coalesce(records.logs, '[]')
+    FROM gone LEFT JOIN records ON records.uid = gone.uid
+    WHERE u.clustername = %(clustername)s::text AND u.uid = gone.uid
+)
+
+SELECT uid FROM gone;

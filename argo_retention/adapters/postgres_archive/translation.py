@@ -1,0 +1,60 @@
+"""Errors of psycopg as ours, in words for operators.
+
+Only the server's primary message is repeated: its details may hold a whole row, and the parameters of the
+connection hold the password.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import errors
+
+from argo_retention.core.database_target import DatabaseTarget
+from argo_retention.errors import DatabaseError, RowRefusedError
+
+LONGEST_MESSAGE = 300
+
+#: What PostgreSQL says when it is the data that cannot be stored, not the connection or the rights.
+REFUSALS = (psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceeded)
+
+
+@contextmanager
+def translated(target: DatabaseTarget, *, writes_rows: bool = False) -> Iterator[None]:
+    """Raise DatabaseError for psycopg's errors, RowRefusedError for refused data where rows are written."""
+    try:
+        yield
+    except psycopg.Error as error:
+        if writes_rows and isinstance(error, REFUSALS):
+            raise RowRefusedError(f"PostgreSQL {target} refused a row: {_said(error)}") from error
+        raise DatabaseError(_message(target, error)) from error
+
+
+def _said(error: psycopg.Error) -> str:
+    text = error.diag.message_primary or " ".join(str(error).split()) or type(error).__name__
+    return text[:LONGEST_MESSAGE]
+
+
+def _message(target: DatabaseTarget, error: psycopg.Error) -> str:
+    said = _said(error)
+    match error:
+        case errors.ReadOnlySqlTransaction():
+            return (
+                f"PostgreSQL {target} is read-only (a standby, or default_transaction_read_only is on); "
+                "nothing was written. Name the primary in persistence.postgresql."
+            )
+        case errors.InsufficientPrivilege():
+            return f"PostgreSQL {target}: {said}; `argo-retention doctor` prints the GRANT that mends it."
+        case errors.UndefinedTable() | errors.InvalidSchemaName() | errors.UndefinedColumn():
+            return (
+                f"PostgreSQL {target}: {said}; Argo's tables or ours are not those of this version; "
+                "`argo-retention doctor` says which."
+            )
+        case errors.LockNotAvailable():
+            return f"PostgreSQL {target}: another session holds the rows for too long ({said}); run again."
+        case errors.QueryCanceled():
+            return f"PostgreSQL {target} stopped a statement: {said}"
+        case psycopg.OperationalError() if error.sqlstate is None:
+            return f"PostgreSQL {target} cannot be reached: {said}"
+        case _:
+            return f"PostgreSQL {target} failed: {said}"
