@@ -50,8 +50,8 @@ class Credentials:
         self._current = current
         self._timer = timer
         self._lock = threading.Lock()
-        self._headers: Mapping[str, str] = {}
-        self._until = float("-inf")
+        # Replaced as one, so that a request reads it without the lock.
+        self._known: tuple[Mapping[str, str], float] = ({}, float("-inf"))
 
     def headers(self) -> Mapping[str, str]:
         """The headers that say who we are.
@@ -59,11 +59,15 @@ class Credentials:
         Raises:
             ConfigurationError: The token holds characters that no header may hold.
         """
+        headers, until = self._known
+        if self._timer() < until:
+            return headers
         with self._lock:
-            if self._timer() >= self._until:
-                self._headers = self._ask()
-                self._until = self._timer() + CREDENTIALS_SECONDS
-            return self._headers
+            headers, until = self._known
+            if self._timer() >= until:  # no other thread asked meanwhile
+                headers = self._ask()
+                self._known = (headers, self._timer() + CREDENTIALS_SECONDS)
+            return headers
 
     def _ask(self) -> Mapping[str, str]:
         value = (self._current() or "").strip()

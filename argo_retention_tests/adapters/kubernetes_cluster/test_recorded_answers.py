@@ -300,3 +300,27 @@ def test_a_path_before_the_api_is_kept(api: ScriptedApi, tmp_path: Path) -> None
     assert api.asked() == ["GET /k8s/clusters/c-1/version"]
     assert address in api.url
     cluster.close()
+
+
+@pytest.mark.parametrize(
+    ("reply", "ask"),
+    [
+        (Scripted(body=b"<html>"), lambda cluster: cluster.get_pod(namespace="demo", name="p")),
+        (status(404), lambda cluster: cluster.get_pod(namespace="demo", name="p")),
+        (answer([]), lambda cluster: cluster.namespaces()),
+        (answer({"status": {}}), may_delete),
+        (status(404), may_delete),
+        (status(404), lambda cluster: cluster.server_time()),
+        (
+            Scripted(headers={"Date": "soon"}),
+            lambda cluster: cluster.get_object(kind="Secret", namespace="demo", name="s"),
+        ),
+    ],
+)
+def test_an_answer_that_cannot_be_read_is_an_error(
+    api: ScriptedApi, cluster: KubernetesCluster, reply: Scripted, ask: Ask
+) -> None:
+    api.will_give(reply)
+
+    with pytest.raises(ClusterError):
+        ask(cluster)
