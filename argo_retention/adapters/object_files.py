@@ -46,6 +46,15 @@ PART_SIZE = 5 * 1024 * 1024  # the least that S3 takes for a part that is not th
 PARTS_IN_FLIGHT = 2  # of one stream, so that each stream holds about three parts in memory
 
 _AMAZON = re.compile(r"s3(?:[.-]([a-z0-9-]+))?\.amazonaws\.com")
+# Headers that obstore gives among the user's metadata.
+_NOT_METADATA = {
+    "Content-Disposition",
+    "Content-Encoding",
+    "Content-Language",
+    "Content-Type",
+    "Cache-Control",
+    "Storage-Class",
+}
 _FAILURES = (BaseError, OSError, ValueError)
 
 
@@ -81,7 +90,11 @@ class ObjectFiles:
             size=meta["size"],
             etag=meta["e_tag"] or "",
             last_modified=meta["last_modified"],
-            metadata={name.lower(): value for name, value in attributes.items()},
+            metadata={
+                name.lower(): value
+                for name, value in attributes.items()
+                if name not in _NOT_METADATA
+            },
         )
 
     def get(self, key: str) -> memoryview | None:
