@@ -112,5 +112,9 @@ def _tables(installation: Installation, log_stores: LogStores) -> TableStore:
         )
     location, credentials = log_stores.access(s3, namespace=installation.controller_namespace)
     return open_tables(
-        uri or f"s3://{s3.bucket}/argo-retention", location=location, credentials=credentials
+        uri or f"s3://{s3.bucket}/argo-retention",
+        endpoint=location.endpoint,
+        region=location.region,
+        insecure=location.insecure,
+        credentials=credentials,
     )

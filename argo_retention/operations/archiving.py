@@ -15,6 +15,7 @@ import msgspec
 
 from argo_retention.core.ledger import LeaseGrant
 from argo_retention.core.live_workflows import LiveWorkflow
+from argo_retention.core.logs import LogSource, LogState
 from argo_retention.operations.archive_batches import BatchArchiver, Refusal, WorkflowResult
 from argo_retention.operations.guarding import check_sound
 from argo_retention.operations.site import Site
@@ -24,6 +25,7 @@ BATCH = 200
 BATCHES_AT_ONCE = 3
 SINGLE_GETS_UP_TO = 200  # more unproven ones than this, and a paged list is cheaper
 GETS_IN_FLIGHT = 16
+EXCEPTIONS_KEPT = 1000
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,12 +36,14 @@ class Archived:
     proven_before: int = 0
     archived: int = 0  # rows written now
     proven_now: int = 0  # rows that were right and are proven now
-    unchanged: int = 0
     logs: Counter[str] = field(default_factory=Counter)  # state → how many, of this step
+    saved_logs: int = 0  # put into the bucket by this step
     saved_bytes: int = 0
+    log_exceptions: list[tuple[str, str, str]] = field(default_factory=list)  # unsettled ones
+    lost_logs: list[tuple[str, str, str]] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)  # kept, each with its reason
 
-    def count(self, result: WorkflowResult) -> None:
+    def count(self, result: WorkflowResult, *, run_id: str) -> None:
         """Add one workflow."""
         if isinstance(result, Refusal):
             self.refusals.append(result)
@@ -48,8 +52,21 @@ class Archived:
         self.proven_now += not result.wrote_row
         for record in result.logs:
             self.logs[record.state.value] += 1
-            if record.run_id and record.size and record.sha256:
-                self.saved_bytes += record.size
+            where = f"{record.namespace}/{record.workflow}"
+            what = f"{record.node_id}/{record.container}: {record.reason}"
+            if not record.state.is_settled:
+                _remember(self.log_exceptions, (where, record.state.value, what))
+            elif record.state is LogState.LOST:
+                _remember(self.lost_logs, (where, record.state.value, what))
+            elif record.source is LogSource.OURS and record.run_id == run_id:
+                self.saved_logs += 1
+                self.saved_bytes += record.size or 0
+
+
+def _remember(exceptions: list[tuple[str, str, str]], one: tuple[str, str, str]) -> None:
+    """Keep the first thousand; the ledger has them all."""
+    if len(exceptions) < EXCEPTIONS_KEPT:
+        exceptions.append(one)
 
 
 def archive_finished(site: Site, grant: LeaseGrant) -> Archived:
@@ -71,7 +88,7 @@ def archive_finished(site: Site, grant: LeaseGrant) -> Archived:
         nonlocal done
         for outcome in archiver.archive(batch):
             with lock:
-                result.count(outcome)
+                result.count(outcome, run_id=site.run_id)
         with lock:
             done += len(batch)
             site.progress("archive", done, len(todo))

@@ -1,6 +1,7 @@
 """Making the expiry plan of a run: rows past their TTL and rows that vanished in, one Parquet file out."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -130,6 +131,11 @@ def read_expiry_plan(site: Site, record: PlanRecord) -> ExpiryPlan:
     """The plan as it was kept."""
     rows = (row for batch in site.tables.read(record.path) for row in batch)
     return ExpiryPlan(decisions=tuple(_decision(row) for row in rows))
+
+
+def expiry_reasons(decisions: Iterable[ExpiryDecision]) -> Counter[str]:
+    """How many rows have each reason."""
+    return Counter(decision.reason.value for decision in decisions)
 
 
 def _rows(decisions: Sequence[ExpiryDecision]) -> Iterator[Sequence[Mapping[str, Any]]]:

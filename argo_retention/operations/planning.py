@@ -188,6 +188,31 @@ def refused(decisions: Iterable[Decision]) -> list[Decision]:
     return [d for d in decisions if d.is_refused and d.reason is not Reason.WAITING]
 
 
+def unproven_removals(site: Site, plan: Plan) -> list[str]:
+    """Planned removals whose proof is not in the ledger as the plan says; namespace/name of each.
+
+    A second fence behind the planning itself, for the asset check; collecting reads the rows once more.
+    """
+    removals = {d.uid: d for d in plan.removals}
+    proofs = {
+        proof.uid: proof
+        for proof in site.archive.proven_versions(
+            clustername=site.installation.clustername, uids=list(removals)
+        )
+    }
+    unproven = []
+    for uid, decision in removals.items():
+        proof = proofs.get(uid)
+        if (
+            proof is None
+            or proof.resource_version != decision.resource_version
+            or not (proof.row_exists or proof.expired_while_live)
+            or not proof.logs.is_settled
+        ):
+            unproven.append(f"{decision.namespace}/{decision.name}")
+    return unproven
+
+
 def _rows(decisions: Sequence[Decision]) -> Iterator[Sequence[Mapping[str, Any]]]:
     for start in range(0, len(decisions), 5000):
         yield [

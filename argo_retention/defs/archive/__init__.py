@@ -1,0 +1,1 @@
+"""Log objects and archive rows: one streaming step."""

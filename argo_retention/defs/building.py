@@ -1,0 +1,46 @@
+"""All definitions for given settings; touches no server and reads no file."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import dagster as dg
+
+from argo_retention.core.settings import Settings
+from argo_retention.defs.archive.assets import archive_assets
+from argo_retention.defs.cluster.assets import external_assets, workflow_snapshot
+from argo_retention.defs.expiry.assets import expiry_outcome, expiry_plan
+from argo_retention.defs.jobs import build_jobs
+from argo_retention.defs.resources import argo_resource
+from argo_retention.defs.retention.assets import retention_outcome, retention_plan
+from argo_retention.defs.schedules import build_schedules
+from argo_retention.defs.sensors import build_sensors
+from argo_retention.operations.site import Progress, no_progress
+from argo_retention.sites import utc_now
+
+
+def build_definitions(
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    progress: Progress = no_progress,
+) -> dg.Definitions:
+    """Assets, checks, jobs, schedules and sensors for every cluster of the settings.
+
+    There is no executor in it, so that a host location can merge it with its own (`dg.Definitions.merge`).
+    """
+    clusters = dg.StaticPartitionsDefinition(sorted(settings.clusters))
+    return dg.Definitions(
+        assets=[
+            *external_assets(clusters),
+            workflow_snapshot(clusters),
+            archive_assets(clusters),
+            retention_plan(clusters),
+            retention_outcome(clusters),
+            expiry_plan(clusters),
+            expiry_outcome(clusters),
+        ],
+        jobs=build_jobs(),
+        schedules=build_schedules(settings),
+        sensors=build_sensors(settings),
+        resources={"argo": argo_resource(settings, clock=clock, progress=progress)},
+    )

@@ -1,0 +1,1 @@
+"""The cluster itself: its live workflows, pods and the snapshot."""

@@ -1,0 +1,66 @@
+"""Live workflows and pod logs (external), and the snapshot."""
+
+import dagster as dg
+
+from argo_retention.defs.keys import GROUP, LIVE_WORKFLOWS, POD_LOGS, WORKFLOW_SNAPSHOT
+from argo_retention.defs.metadata import column_schema
+from argo_retention.defs.resources import ArgoSites
+from argo_retention.operations.snapshotting import (
+    SNAPSHOT_COLUMNS,
+    SNAPSHOT_SCHEMA,
+    take_snapshot,
+)
+
+
+def external_assets(clusters: dg.PartitionsDefinition[str]) -> list[dg.AssetSpec]:
+    """What the cluster holds; Argo's controller and the kubelets write it, not we."""
+    return [
+        dg.AssetSpec(
+            LIVE_WORKFLOWS,
+            description="Workflow objects in the cluster, as Argo's controller leaves them.",
+            group_name=GROUP,
+            kinds={"kubernetes"},
+            partitions_def=clusters,
+        ),
+        dg.AssetSpec(
+            POD_LOGS,
+            description="Logs of the workflows' pods, as long as the pods are there.",
+            group_name=GROUP,
+            kinds={"kubernetes"},
+            partitions_def=clusters,
+        ),
+    ]
+
+
+def workflow_snapshot(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+    """Build the asset `argo/workflow_snapshot`."""
+
+    @dg.asset(
+        key=WORKFLOW_SNAPSHOT,
+        deps=[LIVE_WORKFLOWS],
+        partitions_def=clusters,
+        group_name=GROUP,
+        kinds={"kubernetes", "parquet"},
+        description="A complete, consistent list of the installation's workflows: one Parquet file.",
+        metadata={"dagster/column_schema": column_schema(SNAPSHOT_SCHEMA, SNAPSHOT_COLUMNS)},
+    )
+    def workflow_snapshot(
+        context: dg.AssetExecutionContext, argo: dg.ResourceParam[ArgoSites]
+    ) -> dg.MaterializeResult[None]:
+        site, grant = argo.open(context.partition_key)
+        snapshot = take_snapshot(site, grant)
+        if snapshot.refusal:
+            context.log.warning(snapshot.refusal)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": snapshot.record.live,
+                "dagster/uri": snapshot.uri,
+                "found": snapshot.record.live,
+                "finished": snapshot.record.finished,
+                "by_phase": dict(snapshot.by_phase),
+                "resource_version": snapshot.record.resource_version,
+                "refused": snapshot.refusal or "no",
+            }
+        )
+
+    return workflow_snapshot

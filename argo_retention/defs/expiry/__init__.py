@@ -1,0 +1,1 @@
+"""Expiry: the plan, and carrying it out."""

@@ -1,0 +1,52 @@
+"""Jobs: selections of the asset graph, one partition (cluster) a run."""
+
+from typing import Any
+
+import dagster as dg
+
+from argo_retention.defs.keys import (
+    ARCHIVED_WORKFLOWS,
+    EXPIRY_OUTCOME,
+    EXPIRY_PLAN,
+    LOG_OBJECTS,
+    RETENTION_OUTCOME,
+    RETENTION_PLAN,
+    WORKFLOW_SNAPSHOT,
+)
+
+ARCHIVE = [WORKFLOW_SNAPSHOT, LOG_OBJECTS, ARCHIVED_WORKFLOWS]
+
+ARCHIVE_JOB = "argo_archive"
+PLAN_JOB = "argo_plan"
+RETENTION_JOB = "argo_retention"
+APPLY_PLAN_JOB = "argo_apply_plan"
+EXPIRY_JOB = "argo_expiry"
+
+
+def build_jobs() -> list[Any]:
+    """All jobs (Dagster does not export the type that `define_asset_job` returns)."""
+    selections = {
+        ARCHIVE_JOB: (ARCHIVE, "Snapshot, logs and archive rows of finished workflows."),
+        PLAN_JOB: (
+            [*ARCHIVE, RETENTION_PLAN, EXPIRY_PLAN],
+            "The same and both plans; deletes nothing.",
+        ),
+        RETENTION_JOB: (
+            [*ARCHIVE, RETENTION_PLAN, RETENTION_OUTCOME],
+            "Archive, plan, and delete surplus workflows from the cluster (mode apply).",
+        ),
+        APPLY_PLAN_JOB: (
+            [RETENTION_OUTCOME],
+            "Carry out one plan that a person has looked at; needs plan_id in the run's config.",
+        ),
+        EXPIRY_JOB: (
+            [WORKFLOW_SNAPSHOT, EXPIRY_PLAN, EXPIRY_OUTCOME],
+            "A fresh snapshot, then expire rows with their logs (mode apply).",
+        ),
+    }
+    return [
+        dg.define_asset_job(
+            name, selection=dg.AssetSelection.assets(*keys), description=description
+        )
+        for name, (keys, description) in selections.items()
+    ]

@@ -1,0 +1,1 @@
+"""Retention: the plan, and carrying it out."""
