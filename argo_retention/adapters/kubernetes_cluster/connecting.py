@@ -6,6 +6,7 @@ For the same reason its errors are not chained.
 
 import os
 from collections.abc import Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -61,6 +62,9 @@ def connect(
             f"Cluster {name}: the server in the kubeconfig is not a URL like https://HOST:PORT.\n"
             "Correct clusters[].cluster.server."
         )
+    if _is_loopback(address.hostname):
+        # The client would send even these requests to the proxy of the environment; kubectl does not.
+        configuration.proxy = None
     # The client's pool manager has what it found: CA, client certificate, proxy, server name, pool size.
     rest_client = ApiClient(configuration).rest_client
     return KubernetesCluster(
@@ -73,6 +77,15 @@ def connect(
             read_seconds=read_seconds,
         )
     )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _authorization(configuration: Configuration, name: str) -> str | None:

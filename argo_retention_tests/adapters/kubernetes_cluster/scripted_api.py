@@ -5,7 +5,7 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -125,10 +125,12 @@ def scripted_api() -> Iterator[ScriptedApi]:
             if chunked:
                 body = b"%x\r\n%s\r\n" % (len(body), body) if body else b""
                 body += b"" if given.cut_after is not None else b"0\r\n\r\n"
-            self.wfile.write(body)
-            if given.cut_after is not None or given.endless:
-                self.close_connection = True
-                self.connection.shutdown(socket.SHUT_WR)
+            # A client that has seen enough may have closed its end.
+            with suppress(OSError):
+                self.wfile.write(body)
+                if given.cut_after is not None or given.endless:
+                    self.close_connection = True
+                    self.connection.shutdown(socket.SHUT_WR)
 
         do_GET = answer_next  # noqa: N815 - the names that http.server looks for
         do_DELETE = answer_next  # noqa: N815

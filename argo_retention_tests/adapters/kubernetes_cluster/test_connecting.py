@@ -108,6 +108,36 @@ def test_a_pods_service_account_comes_before_KUBECONFIG(  # noqa: N802
         connect(kubeconfig=None, context=None, name="prod")
 
 
+def test_a_proxy_is_used_for_a_server_elsewhere(
+    api: ScriptedApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, api.url)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "")
+
+    path = kubeconfig(tmp_path, "http://cluster.invalid/c-1")
+    cluster = connect(kubeconfig=path, context=None, name="prod")
+
+    assert authorization(api, cluster) == f"Bearer {SECRET}"
+    assert api.asked() == ["GET http://cluster.invalid/c-1/version"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_proxy_is_not_used_for_this_machine(
+    api: ScriptedApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://proxy.invalid")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "")
+    path = kubeconfig(tmp_path, api.url.replace("127.0.0.1", host))
+
+    cluster = connect(kubeconfig=path, context=None, name="prod")
+
+    assert authorization(api, cluster) == f"Bearer {SECRET}"
+
+
 @pytest.mark.parametrize(
     ("change", "text"),
     [
