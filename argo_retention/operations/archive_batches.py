@@ -106,9 +106,11 @@ class BatchArchiver:
             except ManifestError as error:
                 results.append(_refusal({}, "unreadable", first_line(error)))
         prepared = self._prepare(manifests, results)
-        logs = self._settle_logs(prepared)
+        logs = self._settle_logs(prepared, results)
         writes: list[RowWrite] = []
         for item in prepared:
+            if item.full.uid not in logs:
+                continue
             try:
                 writes.append(self._write_for(item, logs[item.full.uid]))
             except ManifestError as error:
@@ -212,10 +214,17 @@ class BatchArchiver:
 
     # -- logs ---------------------------------------------------------------------------------------------
 
-    def _settle_logs(self, prepared: Sequence[_Prepared]) -> dict[str, list[LogRecord]]:
+    def _settle_logs(
+        self, prepared: Sequence[_Prepared], results: list[WorkflowResult]
+    ) -> dict[str, list[LogRecord]]:
         """uid → the records of all its logs; intents are committed before the first put."""
         surveys = [self._logs.submit(self._survey.survey, p.full, p.known) for p in prepared]
-        found = {p.full.uid: s.result() for p, s in zip(prepared, surveys, strict=True)}
+        found: dict[str, list[LogRecord | LogTask]] = {}
+        for item, survey in zip(prepared, surveys, strict=True):
+            try:
+                found[item.full.uid] = survey.result()
+            except ManifestError as error:
+                results.append(_refusal(item.full.manifest, "unreadable", first_line(error)))
         tasks = [t for looked in found.values() for t in looked if isinstance(t, LogTask)]
         if tasks:
             self._site.archive.record_logs(self._grant, [task.record for task in tasks])

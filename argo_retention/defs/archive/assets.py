@@ -103,21 +103,20 @@ def archive_assets(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
     )
     def argo_archive_step(
         context: dg.AssetExecutionContext, argo: dg.ResourceParam[ArgoSites]
-    ) -> tuple[dg.MaterializeResult[None], dg.MaterializeResult[None]]:
+    ) -> tuple[dg.MaterializeResult, dg.MaterializeResult]:
         site, grant = argo.open(context.partition_key)
         archived = archive_finished(site, grant)
         labelled = label_archived(site, grant)
         counts = site.archive.counts(
             clustername=site.installation.clustername, instanceid=site.installation.instanceid
         )
-        return _logs_result(archived), _rows_result(
-            archived, labelled=labelled, rows=counts["rows"]
-        )
+        rows = _rows_result(archived, labelled=labelled, rows=counts["rows"])
+        return _logs_result(archived), rows
 
     return argo_archive_step
 
 
-def _logs_result(archived: Archived) -> dg.MaterializeResult[None]:
+def _logs_result(archived: Archived) -> dg.MaterializeResult:
     return dg.MaterializeResult(
         asset_key=LOG_OBJECTS,
         metadata={
@@ -130,7 +129,7 @@ def _logs_result(archived: Archived) -> dg.MaterializeResult[None]:
     )
 
 
-def _rows_result(archived: Archived, *, labelled: int, rows: int) -> dg.MaterializeResult[None]:
+def _rows_result(archived: Archived, *, labelled: int, rows: int) -> dg.MaterializeResult:
     late = [r for r in archived.refusals if r.reason not in {"pending", "running", "gone"}]
     exceptions = [(f"{r.namespace}/{r.name}", r.reason, r.sentence) for r in archived.refusals]
     unsettled = archived.log_exceptions

@@ -46,7 +46,7 @@ def workflow_snapshot(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
     )
     def workflow_snapshot(
         context: dg.AssetExecutionContext, argo: dg.ResourceParam[ArgoSites]
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult:
         site, grant = argo.open(context.partition_key)
         snapshot = take_snapshot(site, grant)
         if snapshot.refusal:

@@ -47,7 +47,7 @@ def expiry_plan(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     )
     def expiry_plan(
         context: dg.AssetExecutionContext, argo: dg.ResourceParam[ArgoSites]
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult:
         site, grant = argo.open(context.partition_key)
         made = make_expiry_plan(site, grant)
         kept = [d for d in made.plan.decisions if d.verdict.value == "keep"]
@@ -90,7 +90,7 @@ def expiry_outcome(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         context: dg.AssetExecutionContext,
         config: OutcomeConfig,
         argo: dg.ResourceParam[ArgoSites],
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult:
         site, grant = argo.open(context.partition_key)
         try:
             expired = expire(site, grant, plan_id=config.plan_id)

@@ -63,7 +63,7 @@ def retention_plan(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
     )
     def retention_plan(
         context: dg.AssetExecutionContext, argo: dg.ResourceParam[ArgoSites]
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult:
         site, grant = argo.open(context.partition_key)
         made = make_plan(site, grant)
         decisions = made.plan.decisions
@@ -114,7 +114,7 @@ def retention_outcome(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
         context: dg.AssetExecutionContext,
         config: OutcomeConfig,
         argo: dg.ResourceParam[ArgoSites],
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult:
         site, grant = argo.open(context.partition_key)
         try:
             collected = collect(site, grant, plan_id=config.plan_id)
