@@ -100,6 +100,7 @@ def opinions_of(
     needs_template = policy.speaks_of_templates
     for candidate in finished:
         workflow = candidate.workflow
+        phase = workflow.phase
         if needs_template and not candidate.knows_template:
             # Counted in a group that is not its own it would push out what that group has to keep.
             opinions[workflow.uid] = Opinion(
@@ -111,11 +112,11 @@ def opinions_of(
         rule = policy.rule_for(
             namespace=workflow.namespace,
             labels=workflow.labels,
-            phase=candidate.phase,
+            phase=phase,
             template=candidate.template,
         )
         if rule is None:
-            by_phase[candidate.phase].append(candidate)
+            by_phase[phase].append(candidate)
         else:
             ruled.setdefault(id(rule), (rule, []))[1].append(candidate)
     for rule, members in ruled.values():
@@ -123,14 +124,18 @@ def opinions_of(
     for phase, members in by_phase.items():
         limit = policy.retention_policy.limit(phase)
         for rank, candidate in enumerate(sorted(members, key=_newest_first), start=1):
-            opinions[candidate.workflow.uid] = _argo_opinion(candidate, rank, limit, now=now)
+            opinions[candidate.workflow.uid] = _argo_opinion(
+                candidate, phase, rank, limit, now=now
+            )
     return opinions
 
 
-def _argo_opinion(candidate: Candidate, rank: int, limit: int | None, *, now: datetime) -> Opinion:
+def _argo_opinion(
+    candidate: Candidate, phase: str, rank: int, limit: int | None, *, now: datetime
+) -> Opinion:
     """Argo's two ways to delete: either of them may remove."""
     if limit is not None and rank > limit:
-        text = sentence(Reason.SURPLUS, rank=rank, phase=candidate.phase, limit=limit)
+        text = sentence(Reason.SURPLUS, rank=rank, phase=phase, limit=limit)
         return Opinion(
             removes=True, reason=Reason.SURPLUS, sentence=text, rule="retentionPolicy", rank=rank
         )
@@ -140,7 +145,7 @@ def _argo_opinion(candidate: Candidate, rank: int, limit: int | None, *, now: da
         if opinion.removes or limit is None:
             return opinion
     if limit is not None:
-        text = sentence(Reason.WITHIN_COUNT, rank=rank, phase=candidate.phase, limit=limit)
+        text = sentence(Reason.WITHIN_COUNT, rank=rank, phase=phase, limit=limit)
         return Opinion(
             removes=False,
             reason=Reason.WITHIN_COUNT,

@@ -180,9 +180,9 @@ def _decide(candidate: Candidate, opinion: Opinion) -> Decision:
         uid=workflow.uid,
         namespace=workflow.namespace,
         name=workflow.name,
-        phase=candidate.phase,
+        phase=workflow.phase,
         created_at=workflow.created_at,
-        finished_at=candidate.finished_at,
+        finished_at=proven.facts.finished_at if proven else None,
         resource_version=workflow.resource_version,
         verdict=Verdict.REMOVE if opinion.removes else Verdict.KEEP,
         reason=opinion.reason,
@@ -202,7 +202,7 @@ def _ineligible(candidate: Candidate) -> Decision:
         text = sentence(reason, detail=", ".join(workflow.finalizers) or "none")
     else:
         reason = Reason.NOT_FINISHED
-        text = sentence(reason, phase=candidate.phase or "unknown")
+        text = sentence(reason, phase=workflow.phase or "unknown")
     return replace(
         _decide(candidate, Opinion(removes=False, reason=reason, sentence=text)),
         verdict=Verdict.INELIGIBLE,
