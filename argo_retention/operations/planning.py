@@ -148,7 +148,7 @@ def claimable_plan(site: Site, *, kind: str, plan_id: str | None) -> PlanRecord:
     installation = site.installation
     record = site.archive.plan_record(
         clustername=installation.clustername,
-        kind="retention",
+        kind=kind,
         plan_id=plan_id,
         root_run=None if plan_id else site.root_run,
     )

@@ -1,0 +1,143 @@
+"""Running one of our Dagster jobs, in this process or where Dagster's services run, and reading its outcome."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+from dagster._core.errors import DagsterHomeNotSetError
+
+from argo_retention.core.settings import Settings
+from argo_retention.defs.building import build_definitions
+from argo_retention.defs.keys import CLUSTER_TAG
+from argo_retention.errors import ArgoRetentionError, ConfigurationError
+from argo_retention.operations.site import Progress
+from argo_retention.sites import utc_now
+
+LOCATION = "argo_retention"
+REPOSITORY_TAG = ".dagster/repository"  # by it the UI lists the run on the job's page
+
+# Dagster would print every event; the operator gets our tables, and the events are in the UI.
+QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOutcome:
+    """How a run ended: metadata of each materialization by the asset's last name, or the failure."""
+
+    run_id: str
+    job: str
+    cluster: str
+    success: bool
+    assets: Mapping[str, Mapping[str, Any]]
+    failed_checks: tuple[str, ...] = ()
+    failure: str = ""  # our error's message
+    exit_code: int = field(default=0)
+
+
+def dagster_instance() -> dg.DagsterInstance:
+    """The instance of DAGSTER_HOME. Raises ConfigurationError when it is not set."""
+    try:
+        return dg.DagsterInstance.get()
+    except DagsterHomeNotSetError as error:
+        raise ConfigurationError(
+            "DAGSTER_HOME is not set, so there is no Dagster instance to record the run in.\n"
+            "Set it to the folder that holds dagster.yaml (an empty folder will do to try)."
+        ) from error
+
+
+def run_job(
+    settings: Settings,
+    *,
+    job: str,
+    cluster: str,
+    instance: dg.DagsterInstance,
+    progress: Progress,
+    run_config: Mapping[str, Any] | None = None,
+    by_whom: str,
+    clock: Any = utc_now,
+) -> RunOutcome:
+    """Execute the job for one cluster in this process and wait for its end."""
+    definitions = build_definitions(settings, progress=progress, clock=clock)
+    result = definitions.resolve_job_def(job).execute_in_process(
+        instance=instance,
+        partition_key=cluster,
+        raise_on_error=False,
+        run_config={**QUIET, **(run_config or {})},
+        tags={
+            CLUSTER_TAG: cluster,
+            "user": by_whom,
+            REPOSITORY_TAG: f"__repository__@{LOCATION}",
+        },
+    )
+    return outcome_of(instance, result.run_id, job=job, cluster=cluster)
+
+
+def outcome_of(
+    instance: dg.DagsterInstance, run_id: str, *, job: str, cluster: str
+) -> RunOutcome:
+    """Read a finished run's outcome from the event log."""
+    run = instance.get_run_by_id(run_id)
+    success = run is not None and run.status is dg.DagsterRunStatus.SUCCESS
+    assets: dict[str, Mapping[str, Any]] = {}
+    failed_checks: list[str] = []
+    failure, exit_code = "", 0 if success else 1
+    for record in instance.all_logs(run_id):
+        event = record.dagster_event
+        if event is None:
+            continue
+        if event.event_type is dg.DagsterEventType.ASSET_MATERIALIZATION:
+            materialization = event.step_materialization_data.materialization
+            name = materialization.asset_key.path[-1]
+            assets[name] = {k: _plain(v) for k, v in materialization.metadata.items()}
+        elif event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            evaluation = event.asset_check_evaluation_data
+            if not evaluation.passed:
+                failed_checks.append(evaluation.check_name)
+        elif event.event_type is dg.DagsterEventType.STEP_FAILURE and not failure:
+            failure, exit_code = _failure(event.step_failure_data)
+        elif event.event_type is dg.DagsterEventType.PIPELINE_FAILURE and not failure:
+            failure = event.message or "the run failed"
+    if success and any(int(asset.get("refused") or 0) for asset in _counted(assets)):
+        exit_code = 1
+    return RunOutcome(
+        run_id=run_id,
+        job=job,
+        cluster=cluster,
+        success=success,
+        assets=assets,
+        failed_checks=tuple(failed_checks),
+        failure=failure,
+        exit_code=exit_code,
+    )
+
+
+def _counted(assets: Mapping[str, Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Outcomes that count refusals; what a plan holds back is no failure."""
+    names = ("archived_workflows", "retention_outcome", "expiry_outcome")
+    return [assets[name] for name in names if name in assets]
+
+
+def _plain(value: Any) -> Any:
+    """A metadata value as JSON can hold it; schemas and lineage are not of the run."""
+    if isinstance(value, dg.TableSchemaMetadataValue | dg.TableColumnLineageMetadataValue):
+        return None
+    return value.value
+
+
+def _failure(data: Any) -> tuple[str, int]:
+    """(message, exit code) of our own error in the chain of causes; else Dagster's first line."""
+    codes = {cls.__name__: cls.exit_code for cls in _all_errors(ArgoRetentionError)}
+    if data.user_failure_data is not None and data.user_failure_data.description:
+        return data.user_failure_data.description, 1
+    error = data.error
+    while error is not None:
+        if error.cls_name in codes:
+            return error.message.partition(": ")[2].strip(), codes[error.cls_name]
+        error = error.cause or error.context
+    first = data.error.message.strip().splitlines()[0] if data.error is not None else ""
+    return first or "the step failed", 1
+
+
+def _all_errors(root: type[ArgoRetentionError]) -> list[type[ArgoRetentionError]]:
+    return [root, *(sub for cls in root.__subclasses__() for sub in _all_errors(cls))]
