@@ -12,6 +12,7 @@ MAX_SHOWN = 256  # characters of a message of the client library
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _WRONG_REGION = {"PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed"}
+_WRONG_KEYS = {"SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken", "InvalidToken"}
 _SETTINGS = "artifactRepository.s3 in Argo's ConfigMap, or s3 and storage in retention.yaml"
 
 
@@ -52,12 +53,12 @@ def explain(error: Exception, place: Place, operation: str, key: str) -> str:
         )
     tried = f"{tried} at {place.endpoint}"
     status, code = _status(error), answered_code(error)
-    found = f"{status} {code}".strip()
+    found = f"{status or ''} {code}".strip()
     if status == 404 and code == "NoSuchBucket":
         what, next_step = "the bucket does not exist", "Make it, or name the right one"
-    elif status in {401, 403}:
+    elif status in {401, 403} or code in _WRONG_KEYS:
         what, next_step = "refused", _after_refusal(code)
-    elif code in _WRONG_REGION or status in {301, 307}:
+    elif code in _WRONG_REGION or "incorrectly configured region" in str(error):
         what, next_step = "the bucket is in another region", "Set s3.region"
     elif status == 429 or status >= 500:
         what, next_step = "the server fails, tried again too", "See its log, then run again"
@@ -69,7 +70,7 @@ def explain(error: Exception, place: Place, operation: str, key: str) -> str:
 
 
 def _after_refusal(code: str) -> str:
-    if code in {"SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken", "InvalidToken"}:
+    if code in _WRONG_KEYS:
         return "The keys are wrong or expired: put the right ones into the Secret"
     if code == "RequestTimeTooSkewed":
         return "The clocks of this host and of S3 differ: set them by NTP"

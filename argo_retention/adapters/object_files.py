@@ -45,6 +45,10 @@ RETRIES: "RetryConfig" = {
 PART_SIZE = 5 * 1024 * 1024  # the least that S3 takes for a part that is not the last
 PARTS_IN_FLIGHT = 2  # of one stream, so that each stream holds about three parts in memory
 
+_BUCKET = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]*")
+_ENDPOINT = re.compile(r"((https?://)?([a-zA-Z0-9.-]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?/?)?")
+_REGION = re.compile(r"[a-zA-Z0-9-]*")
+_SECRET = re.compile(r"[!-~]+")
 _AMAZON = re.compile(r"s3(?:[.-]([a-z0-9-]+))?\.amazonaws\.com")
 # Headers that obstore gives among the user's metadata.
 _NOT_METADATA = {
@@ -114,7 +118,7 @@ class ObjectFiles:
                 put = obstore.put(self._store, key, body, attributes=dict(metadata), mode="create")
             except AlreadyExistsError:
                 return None
-        return self._etag(key, put["e_tag"])
+        return put["e_tag"] or ""
 
     def put_stream(self, key: str, chunks: Iterable[bytes], metadata: Mapping[str, str]) -> str:
         """Multipart put, or a temporary file that is renamed; replaces what is there; the ETag.
@@ -145,7 +149,7 @@ class ObjectFiles:
             if failures:
                 raise failures[0] from failures[0].__cause__
             raise
-        return self._etag(key, put["e_tag"])
+        return put["e_tag"] or ""
 
     def delete(self, key: str) -> None:
         """Delete; nothing happens where the key is missing."""
@@ -163,14 +167,6 @@ class ObjectFiles:
                 return
             for meta in page:
                 yield meta["path"]
-
-    def _etag(self, key: str, etag: str | None) -> str:
-        if etag is None:
-            raise ObjectStoreError(
-                f"PUT {self.place.uri_of(key)} at {self.place.endpoint}: the answer has no ETag.\n"
-                "This server cannot be used: an object is only deleted by its ETag."
-            )
-        return etag
 
     @contextmanager
     def _translated(self, operation: str, key: str) -> Iterator[None]:
@@ -204,9 +200,9 @@ def open_bucket(
     """The objects of a bucket below a prefix; nothing is asked yet.
 
     Without credentials they come as for any program: environment, web identity (IRSA), container, instance.
+    Raises ConfigurationError where location or credentials cannot be right.
     """
-    if not location.bucket:
-        raise ConfigurationError("Argo's artifactRepository: expected s3.bucket, found none.")
+    _demand_usable(location, credentials)
     amazon = _AMAZON.fullmatch(location.endpoint)
     endpoint = None if amazon or not location.endpoint else endpoint_url(location)
     region = location.region or (amazon[1] if amazon and amazon[1] else "")
@@ -219,20 +215,14 @@ def open_bucket(
     if region or endpoint is not None:
         config["region"] = region or "us-east-1"  # any name will do for a server of one's own
     config |= _encryption(location)
-    try:
-        store = S3Store(
-            location.bucket,
-            prefix=prefix.strip("/") or None,
-            config=config,
-            client_options={**TIMEOUTS, "allow_http": (endpoint or "").startswith("http://")},
-            retry_config=RETRIES,
-            credential_provider=_provider(credentials),
-        )
-    except (BaseError, ValueError) as error:
-        raise ConfigurationError(
-            f"s3://{location.bucket} at {location.endpoint or 'Amazon'}: the address cannot be used.\n"
-            "Expected endpoint as host:port, and bucket and region as S3 has them."
-        ) from error
+    store = S3Store(
+        location.bucket,
+        prefix=prefix.strip("/") or None,
+        config=config,
+        client_options={**TIMEOUTS, "allow_http": (endpoint or "").startswith("http://")},
+        retry_config=RETRIES,
+        credential_provider=_provider(credentials),
+    )
     uri = f"s3://{location.bucket}/{prefix.strip('/')}".rstrip("/")
     return ObjectFiles(
         store, Place(uri=uri, endpoint=endpoint or f"Amazon ({region or 'AWS_REGION'})")
@@ -250,9 +240,36 @@ def open_folder(folder: Path, *, make: bool) -> ObjectFiles:
 
 def endpoint_url(location: S3Location) -> str:
     """The URL of an endpoint that is written as Argo has it, host:port, or as a URL."""
-    if "://" in location.endpoint:
-        return location.endpoint.rstrip("/")
-    return f"{'http' if location.insecure else 'https'}://{location.endpoint}"
+    endpoint = location.endpoint.rstrip("/")
+    if "://" in endpoint:
+        return endpoint
+    return f"{'http' if location.insecure else 'https'}://{endpoint}"
+
+
+def _demand_usable(location: S3Location, credentials: S3Credentials | None) -> None:
+    """Raise ConfigurationError for what the client library would answer with a panic."""
+    for name, value, pattern, expected in (
+        ("bucket", location.bucket, _BUCKET, "a bucket's name"),
+        ("endpoint", location.endpoint, _ENDPOINT, "host:port or a URL"),
+        ("region", location.region, _REGION, "a name such as eu-west-1"),
+    ):
+        if not pattern.fullmatch(value):
+            raise ConfigurationError(
+                f"s3.{name} of bucket {location.bucket!r}: expected {expected}, found {value!r}.\n"
+                f"Mend artifactRepository.s3.{name} in Argo's ConfigMap, or storage.uri in retention.yaml."
+            )
+    if credentials is None:
+        return
+    for name, secret in (
+        ("access key", credentials.access_key),
+        ("secret key", credentials.secret_key),
+        ("session token", credentials.session_token or "-"),
+    ):
+        if not _SECRET.fullmatch(secret):
+            raise ConfigurationError(
+                f"The {name} of bucket {location.bucket!r} is empty, or has a line break, a space or a letter"
+                " beyond ASCII.\nMake its Secret again; with `echo` use `echo -n`."
+            )
 
 
 def _provider(credentials: S3Credentials | None) -> "S3CredentialProvider | None":
