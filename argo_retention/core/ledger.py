@@ -51,6 +51,7 @@ class LockedRow:
     uid: str
     digest: str  # of the row now
     resource_version: int  # proven, by the ledger
+    live_version: int  # that version after our own label patch; 0: none
     proven_digest: str  # by the ledger
     proven_at: datetime
     logs_settled: bool  # by the ledger, now

@@ -31,7 +31,7 @@ class Candidate:
         proof = self.proof
         if (
             proof is None
-            or proof.resource_version != self.workflow.resource_version
+            or not proof.holds_for(self.workflow.resource_version)
             or not (proof.row_exists or proof.expired_while_live)
         ):
             return None

@@ -23,7 +23,7 @@ class ProvenVersion:
 
     clustername: str
     uid: str
-    resource_version: int  # of the live object; our own label patch moves it on
+    resource_version: int  # of the live object that was proven
     digest: str  # md5(workflow::text) of the row
     proven_at: datetime  # UTC, the database's clock
     facts: Facts
@@ -31,5 +31,10 @@ class ProvenVersion:
     row_exists: bool = (
         True  # whether the row stands there now (by key only; collect reads the digest)
     )
+    live_version: int = 0  # the version after our own label patch, which changed nothing else; 0: none
     expired_while_live: bool = False  # its row expired on purpose while this version was still live
     logs: LogSummary = LogSummary()
+
+    def holds_for(self, resource_version: int) -> bool:
+        """Whether it proves this version: the one that was compared, or that with our own label."""
+        return resource_version in {self.resource_version, self.live_version}

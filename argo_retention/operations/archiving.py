@@ -104,14 +104,16 @@ def to_archive(site: Site, finished: Sequence[LiveWorkflow]) -> dict[str, LiveWo
     clustername = installation.clustername
     selector = installation.policy.archive_selector
     proven = {
-        proof.uid: proof.resource_version
+        proof.uid: proof
         for proof in site.archive.proven_versions(clustername=clustername)
         if proof.expired_while_live or (proof.row_exists and proof.logs.is_settled)
     }
     return {
         workflow.uid: workflow
         for workflow in finished
-        if proven.get(workflow.uid) != workflow.resource_version
+        if not (
+            workflow.uid in proven and proven[workflow.uid].holds_for(workflow.resource_version)
+        )
         and (selector is None or selector.matches(workflow.labels))
     }
 

@@ -239,7 +239,7 @@ class _Collector:
         """Why this row, read again under lock, does not prove this version; "" when it does (promise P1)."""
         if row is None:
             return "its archive row is gone"
-        if row.resource_version != intent.resource_version:
+        if intent.resource_version not in {row.resource_version, row.live_version}:
             return f"proven at resourceVersion {row.resource_version}, planned at {intent.resource_version}"
         if not row.expired_while_live and (not row.digest or row.digest != row.proven_digest):
             return "its archive row is not the one that was proven"

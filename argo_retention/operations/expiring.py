@@ -305,13 +305,14 @@ class _Expirer:
 def _unproven_live(site: Site, live: Sequence[LiveWorkflow]) -> dict[str, frozenset[str]]:
     """Name → uids of live workflows of that name whose references are not recorded (not proven)."""
     proven = {
-        proof.uid: proof.resource_version
+        proof.uid: proof
         for proof in site.archive.proven_versions(
             clustername=site.installation.clustername, uids=[w.uid for w in live]
         )
     }
     names: dict[str, set[str]] = defaultdict(set)
     for workflow in live:
-        if proven.get(workflow.uid) != workflow.resource_version:
+        proof = proven.get(workflow.uid)
+        if proof is None or not proof.holds_for(workflow.resource_version):
             names[workflow.name].add(workflow.uid)
     return {name: frozenset(uids) for name, uids in names.items()}

@@ -60,20 +60,19 @@ def label_archived(site: Site, grant: LeaseGrant) -> int:
 
 def _to_label(site: Site, workflows: Sequence[LiveWorkflow]) -> list[LiveWorkflow]:
     proven = {
-        proof.uid: proof.resource_version
+        proof.uid: proof
         for proof in site.archive.proven_versions(clustername=site.installation.clustername)
         if proof.row_exists
     }
-    going: set[str] = set()
-    if site.installation.applies:
-        plan = plan_now(site, workflows, now=site.clock(), doubts={})
-        going = {d.uid for d in plan.decisions if d.verdict is Verdict.REMOVE}
+    plan = plan_now(site, workflows, now=site.clock(), doubts={})
+    going = {d.uid for d in plan.decisions if d.verdict is Verdict.REMOVE}
     return [
         w
         for w in workflows
         if w.is_finished
         and not w.deleting
         and w.archiving_status != ArchivingStatus.ARCHIVED
-        and proven.get(w.uid) == w.resource_version
+        and w.uid in proven
+        and proven[w.uid].holds_for(w.resource_version)
         and w.uid not in going
     ]

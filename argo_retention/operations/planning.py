@@ -205,7 +205,7 @@ def unproven_removals(site: Site, plan: Plan) -> list[str]:
         proof = proofs.get(uid)
         if (
             proof is None
-            or proof.resource_version != decision.resource_version
+            or not proof.holds_for(decision.resource_version)
             or not (proof.row_exists or proof.expired_while_live)
             or not proof.logs.is_settled
         ):

@@ -95,7 +95,7 @@ class Archive(ABC):
 
     @abstractmethod
     def record_patched(self, grant: LeaseGrant, versions: Mapping[str, tuple[int, int]]) -> None:
-        """uid → (proven version, new version): our own label patch moved the live version on."""
+        """uid → (proven version, new version): set `live_version`; the proof holds for both."""
 
     # -- logs -----------------------------------------------------------------------------------------
 
