@@ -92,10 +92,20 @@ class PostgresExpiry(PostgresPart):
                 "instanceid": grant.instanceid,
                 "uids": [unit.uid for unit in part],
                 "digests": [unit.digest for unit in part],
-                "live_versions": [live_versions.get(unit.uid) for unit in part],
+                "live_uids": [unit.uid for unit in part if unit.uid in live_versions],
             }
             with self._sessions.fenced(grant) as connection:
-                gone += [row["uid"] for row in connection.execute(_EXPIRY["expire"], parameters)]
+                found = [row["uid"] for row in connection.execute(_EXPIRY["expire"], parameters)]
+                live = {uid: live_versions[uid] for uid in found if uid in live_versions}
+                if live:
+                    parameters = {
+                        "clustername": grant.clustername,
+                        "uids": list(live),
+                        "versions": list(live.values()),
+                    }
+                    connection.execute(_EXPIRY["remember"], parameters)
+                    connection.execute(_EXPIRY["lose_logs"], parameters)
+            gone += found
         return gone
 
 

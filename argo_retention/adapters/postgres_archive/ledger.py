@@ -89,12 +89,11 @@ class PostgresLedger(PostgresPart):
 
     def history(self, *, clustername: str, uid: str) -> Mapping[str, Any]:
         """Keys: row (columns or None), proof (ProvenVersion or None), logs (LogRecord), deletions (Deletion),
-        expiry (ExpiryUnit or None), expired_logs (the records that went with it, as dicts)."""
+        expiry (ExpiryUnit or None; once it is done, the logs are what was there before)."""
         scope = {"clustername": clustername, "uid": uid}
         proofs = list(self.proven_versions(clustername=clustername, uids=[uid]))
         with self._sessions.transaction() as connection:
             unit = connection.execute(_EXPIRY["unit_of"], scope).fetchone()
-            expired_logs = connection.execute(_EXPIRY["logs_of"], scope).fetchone()
             deletions = connection.execute(_LEDGER["deletions_of"], scope).fetchall()
         return {
             "row": self._one("row_of", **scope),
@@ -102,7 +101,6 @@ class PostgresLedger(PostgresPart):
             "logs": self.log_records(clustername=clustername, uids=[uid]),
             "deletions": [Deletion(**row) for row in deletions],
             "expiry": None if unit is None else unit_of(unit),
-            "expired_logs": [] if expired_logs is None else expired_logs["logs"],
         }
 
     def find_uids(self, *, clustername: str, namespace: str, name: str) -> Sequence[str]:

@@ -114,10 +114,9 @@ CREATE TABLE argo_retention.expiry_units (
     run_id       text        NOT NULL,
     digest       text        NOT NULL,
     kept_objects text[]      NOT NULL,
-    logs         jsonb       NOT NULL DEFAULT '[]',  -- the records of log_objects that went with the unit
     at           timestamptz NOT NULL,
     PRIMARY KEY (clustername, uid)
-) WITH (fillfactor = 70);  -- a unit changes its stage three times; the space keeps these updates HOT
+) WITH (fillfactor = 45);  -- room for the next stage on the same page, or each update costs two index entries
 
 CREATE INDEX expiry_units_name ON argo_retention.expiry_units (clustername, namespace, name);
 

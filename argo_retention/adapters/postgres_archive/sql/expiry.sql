@@ -79,97 +79,80 @@ SELECT
 FROM argo_retention.expiry_units
 WHERE clustername = %(clustername)s::text AND uid = %(uid)s::text;
 
--- name: logs_of
--- Records of logs that went with the unit of one uid.
-SELECT logs
-FROM argo_retention.expiry_units
-WHERE clustername = %(clustername)s::text AND uid = %(uid)s::text AND stage = 'done';
-
 -- name: expire
 -- Rows of these units, with all that names them, in one statement; rows held by others are skipped, rows
--- that changed since the plan stay. A uid without a row is done as well.
-WITH wanted AS MATERIALIZED (
-    SELECT uid, digest, live_version
+-- that changed since the plan stay. A uid without a row is done as well. Each table is reached by an array of
+-- keys, never by a join, which the planner would do with a scan of the whole table.
+WITH held AS MATERIALIZED (
+    SELECT r.uid
     FROM
-        unnest(%(uids)s::text[], %(digests)s::text[], %(live_versions)s::bigint[])
-            AS given (uid, digest, live_version)
-),
-
-held AS MATERIALIZED (
-    SELECT r.uid, wanted.live_version
-    FROM
-        wanted
-        INNER JOIN argo_archived_workflows AS r
-            ON r.clustername = %(clustername)s::text AND r.uid = wanted.uid
-        LEFT JOIN argo_retention.rows_read AS d ON d.clustername = r.clustername AND d.uid = r.uid
+        argo_archived_workflows AS r
+        INNER JOIN unnest(%(uids)s::text[], %(digests)s::text[]) AS wanted (uid, digest)
+            ON wanted.uid = r.uid
+        LEFT JOIN argo_retention.rows_read AS d
+            ON d.clustername = r.clustername AND d.uid = r.uid AND d.uid = ANY (%(uids)s::text[])
     WHERE
-        r.instanceid = %(instanceid)s::text
+        r.clustername = %(clustername)s::text AND r.uid = ANY (%(uids)s::text[])
+        AND r.instanceid = %(instanceid)s::text
         AND wanted.digest
         = CASE WHEN d.row_xmin = r.xmin THEN d.digest ELSE md5(r.workflow::text) END
     FOR UPDATE OF r SKIP LOCKED
 ),
 
 expired AS (
-    DELETE FROM argo_archived_workflows AS r
-    USING held
-    WHERE r.clustername = %(clustername)s::text AND r.uid = held.uid
+    DELETE FROM argo_archived_workflows
+    WHERE clustername = %(clustername)s::text AND uid = ANY (ARRAY(SELECT uid FROM held))
 ),
 
 gone AS MATERIALIZED (
-    SELECT uid, live_version FROM held
+    SELECT uid FROM held
     UNION ALL
-    SELECT uid, live_version
-    FROM wanted
+    SELECT wanted.uid
+    FROM unnest(%(uids)s::text[]) AS wanted (uid)
     WHERE
-        NOT EXISTS (
+        wanted.uid NOT IN (SELECT uid FROM held)
+        AND NOT EXISTS (
             SELECT FROM argo_archived_workflows AS r
             WHERE r.clustername = %(clustername)s::text AND r.uid = wanted.uid
         )
 ),
 
 read_rows AS (
-    DELETE FROM argo_retention.rows_read AS d
-    USING gone
-    WHERE d.clustername = %(clustername)s::text AND d.uid = gone.uid
-),
-
-proofs AS (
-    DELETE FROM argo_retention.archived_versions AS v
-    USING gone
-    WHERE v.clustername = %(clustername)s::text AND v.uid = gone.uid AND gone.live_version IS NULL
-),
-
-remembered AS (
-    UPDATE argo_retention.archived_versions AS v
-    SET expired_while_live = true, resource_version = gone.live_version
-    FROM gone
-    WHERE v.clustername = %(clustername)s::text AND v.uid = gone.uid AND gone.live_version IS NOT NULL
+    DELETE FROM argo_retention.rows_read
+    WHERE clustername = %(clustername)s::text AND uid = ANY (ARRAY(SELECT uid FROM gone))
 ),
 
 named AS (
-    DELETE FROM argo_retention.log_references AS f
-    USING gone
-    WHERE f.clustername = %(clustername)s::text AND f.uid = gone.uid
+    DELETE FROM argo_retention.log_references
+    WHERE clustername = %(clustername)s::text AND uid = ANY (ARRAY(SELECT uid FROM gone))
 ),
 
-logs AS (
-    DELETE FROM argo_retention.log_objects AS l
-    USING gone
-    WHERE l.clustername = %(clustername)s::text AND l.uid = gone.uid
-    RETURNING l.*
-),
-
-records AS (
-    SELECT uid, jsonb_agg(to_jsonb(logs) ORDER BY node_id, container) AS logs
-    FROM logs
-    GROUP BY uid
+proofs AS (
+    DELETE FROM argo_retention.archived_versions
+    WHERE
+        clustername = %(clustername)s::text AND uid = ANY (ARRAY(SELECT uid FROM gone))
+        AND uid <> ALL (%(live_uids)s::text[])
 ),
 
 done AS (
-    UPDATE argo_retention.expiry_units AS u
-    SET stage = 'done', at = clock_timestamp(), logs = coalesce(records.logs, '[]')
-    FROM gone LEFT JOIN records ON records.uid = gone.uid
-    WHERE u.clustername = %(clustername)s::text AND u.uid = gone.uid
+    UPDATE argo_retention.expiry_units
+    SET stage = 'done', at = clock_timestamp()
+    WHERE clustername = %(clustername)s::text AND uid = ANY (ARRAY(SELECT uid FROM gone))
 )
 
 SELECT uid FROM gone;
+
+-- name: remember
+-- Proofs of live workflows whose row expired: neither archived again nor held back as unproven.
+UPDATE argo_retention.archived_versions AS v
+SET expired_while_live = true, resource_version = live.resource_version
+FROM unnest(%(uids)s::text[], %(versions)s::bigint[]) AS live (uid, resource_version)
+WHERE v.clustername = %(clustername)s::text AND v.uid = live.uid;
+
+-- name: lose_logs
+-- Records of gone workflows stay as the unit's history; a live one may be archived again, and must not count on
+-- objects that went.
+UPDATE argo_retention.log_objects
+SET state = 'lost', reason = 'expired together with its archive row', bucket = '', key = ''
+WHERE
+    clustername = %(clustername)s::text AND uid = ANY (%(uids)s::text[]) AND state = 'stored';

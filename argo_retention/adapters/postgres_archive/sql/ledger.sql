@@ -179,10 +179,15 @@ SELECT 'references', count(*)
 FROM argo_retention.log_references
 WHERE clustername = %(clustername)s::text
 UNION ALL
-SELECT 'logs_' || state, count(*)
-FROM argo_retention.log_objects
-WHERE clustername = %(clustername)s::text
-GROUP BY state
+SELECT 'logs_' || l.state, count(*)
+FROM argo_retention.log_objects AS l
+WHERE
+    l.clustername = %(clustername)s::text
+    AND NOT EXISTS (
+        SELECT FROM argo_retention.expiry_units AS u
+        WHERE u.clustername = l.clustername AND u.uid = l.uid AND u.stage = 'done'
+    )
+GROUP BY l.state
 UNION ALL
 SELECT 'deletions_' || split_part(outcome, ':', 1), count(*)
 FROM argo_retention.deletions

@@ -80,6 +80,10 @@ FROM
         WHERE
             l.key = asked.key AND l.bucket = asked.bucket AND l.key <> ''
             AND l.state IN ('stored', 'intended')
+            AND NOT EXISTS (
+                SELECT FROM argo_retention.expiry_units AS u
+                WHERE u.clustername = l.clustername AND u.uid = l.uid AND u.stage = 'done'
+            )
     ) AS named
 WHERE named.uid <> asked.asking_uid OR named.clustername <> %(clustername)s::text
 ORDER BY asked.bucket, asked.key, named.uid;
