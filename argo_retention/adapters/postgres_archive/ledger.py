@@ -49,7 +49,7 @@ class PostgresLedger(PostgresPart):
         plan_id: str | None = None,
         root_run: str | None = None,
     ) -> PlanRecord | None:
-        """The last one, where a root run made several."""
+        """The last one, where there are several."""
         row = self._one(
             "plan", clustername=clustername, kind=kind, plan_id=plan_id, root_run=root_run
         )

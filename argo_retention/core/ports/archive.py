@@ -153,7 +153,7 @@ class Archive(ABC):
         plan_id: str | None = None,
         root_run: str | None = None,
     ) -> PlanRecord | None:
-        """By id, else that of a root run."""
+        """By id, else that of a root run, else the last one of the cluster."""
 
     @abstractmethod
     def claim_plan(self, grant: LeaseGrant, plan_id: str) -> bool:

@@ -55,14 +55,16 @@ SET
     state = CASE plans.state WHEN 'applied' THEN 'applied' ELSE excluded.state END;
 
 -- name: plan
--- By id, else the last one of a root run.
+-- By id, else the last one of a root run, else the last one.
 SELECT
     plan_id, clustername, instanceid, kind, root_run, path, policy_digest, removals, state, made_at
 FROM argo_retention.plans
 WHERE
     clustername = %(clustername)s::text AND kind = %(kind)s::text
     AND (%(plan_id)s::text IS NULL OR plan_id = %(plan_id)s::text)
-    AND (%(plan_id)s::text IS NOT NULL OR root_run = %(root_run)s::text)
+    AND (
+        %(plan_id)s::text IS NOT NULL OR %(root_run)s::text IS NULL OR root_run = %(root_run)s::text
+    )
 ORDER BY made_at DESC
 LIMIT 1;
 
