@@ -78,7 +78,7 @@ def test_a_snapshot_that_is_not_there_is_an_error_and_makes_no_folder(tmp_path: 
 def test_a_file_that_is_not_parquet_is_named(tmp_path: Path) -> None:
     (tmp_path / "run.parquet").write_bytes(b"not a table")
 
-    with pytest.raises(ObjectStoreError, match=r"run\.parquet: expected a Parquet file"):
+    with pytest.raises(ObjectStoreError, match=r"run\.parquet: expected a whole Parquet file"):
         load_snapshot(str(tmp_path / "run.parquet"))
 
 

@@ -5,7 +5,7 @@ What the bytes mean is known to the callers, `s3_log_store` and `parquet_tables`
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -120,36 +120,30 @@ class ObjectFiles:
                 return None
         return put["e_tag"] or ""
 
-    def put_stream(self, key: str, chunks: Iterable[bytes], metadata: Mapping[str, str]) -> str:
-        """Multipart put, or a temporary file that is renamed; replaces what is there; the ETag.
+    def put_stream(self, key: str, chunks: Iterable[bytes], metadata: Mapping[str, str]) -> None:
+        """Multipart put (or a temporary file that is renamed); one put where all fits into one part.
 
-        When `chunks` raises, the parts are given up and that error goes on as it is.
+        It replaces what is there. When `chunks` raises, the parts are given up and that error goes on as it
+        is. (`obstore.put` takes an iterable too, but panics when that itself reads by obstore.)
         """
-        failures: list[BaseException] = []
-
-        def watched() -> Iterator[bytes]:
-            try:
-                yield from chunks
-            except BaseException as error:
-                failures.append(error)
-                raise
-
+        with self._translated("PUT", key):
+            writer = obstore.open_writer(
+                self._store,
+                key,
+                attributes=dict(metadata),
+                buffer_size=PART_SIZE,
+                max_concurrency=PARTS_IN_FLIGHT,
+            )
         try:
-            with self._translated("PUT", key):
-                put = obstore.put(
-                    self._store,
-                    key,
-                    watched(),
-                    attributes=dict(metadata),
-                    use_multipart=True,
-                    chunk_size=PART_SIZE,
-                    max_concurrency=PARTS_IN_FLIGHT,
-                )
-        except ObjectStoreError:
-            if failures:
-                raise failures[0] from failures[0].__cause__
+            for chunk in chunks:
+                with self._translated("PUT", key):
+                    writer.write(chunk)
+        except BaseException as error:
+            with suppress(*_FAILURES):
+                writer.__exit__(type(error), error, error.__traceback__)
             raise
-        return put["e_tag"] or ""
+        with self._translated("PUT", key):
+            writer.close()
 
     def delete(self, key: str) -> None:
         """Delete; nothing happens where the key is missing."""

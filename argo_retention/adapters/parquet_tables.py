@@ -4,6 +4,7 @@ Rows are turned into columns and back a column at a time.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC
 from itertools import chain
 from operator import itemgetter
@@ -52,14 +53,18 @@ class ParquetTables(TableStore):
 
     def read(self, path: str) -> Iterator[Sequence[dict[str, Any]]]:
         """Batches of rows in the order written; the file is held in memory, compressed as it is."""
-        for batch in self._open(path).iter_batches(batch_size=GROUP_ROWS):
-            names = batch.schema.names
-            columns = [_values(column) for column in batch.columns]
-            yield [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        content = self._content(path)
+        with self._whole(path):
+            for batch in pq.ParquetFile(content).iter_batches(batch_size=GROUP_ROWS):
+                names = batch.schema.names
+                columns = [_values(column) for column in batch.columns]
+                yield [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
     def read_arrow(self, path: str) -> pa.Table:
         """The whole file as an Arrow table (for notebooks)."""
-        return self._open(path).read()
+        content = self._content(path)
+        with self._whole(path):
+            return pq.read_table(content)
 
     def uri(self, path: str) -> str:
         """Full address of a file, for people."""
@@ -69,18 +74,22 @@ class ParquetTables(TableStore):
         """Paths below a prefix of whole segments, sorted."""
         return sorted(self._files.keys(prefix))
 
-    def _open(self, path: str) -> pq.ParquetFile:
+    def _content(self, path: str) -> pa.BufferReader:
         content = self._files.get(path)
         if content is None:
             raise ObjectStoreError(
                 f"{self.uri(path)}: this file is not there (any more).\n"
                 "Make it again by a new run; a plan without its file is refused."
             )
+        return pa.BufferReader(pa.py_buffer(content))
+
+    @contextmanager
+    def _whole(self, path: str) -> Iterator[None]:
         try:
-            return pq.ParquetFile(pa.BufferReader(pa.py_buffer(content)))
-        except pa.ArrowException as error:
+            yield
+        except (pa.ArrowException, OSError) as error:  # pyarrow's OSError: a page cannot be decoded
             raise ObjectStoreError(
-                f"{self.uri(path)}: expected a Parquet file: {error}.\nMake it again by a new run."
+                f"{self.uri(path)}: expected a whole Parquet file: {error}.\nMake it again by a new run."
             ) from error
 
     def _encoded(

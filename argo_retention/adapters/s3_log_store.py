@@ -53,8 +53,14 @@ class S3LogStore(LogStore):
                 size += len(chunk)
                 yield chunk
 
-        etag = self._files.put_stream(key, measured(), metadata)
-        return PutResult(created=True, size=size, sha256=digest.hexdigest(), etag=etag)
+        self._files.put_stream(key, measured(), metadata)
+        head = self._demand_head(key)
+        if head.size != size:
+            raise ObjectStoreError(
+                f"{self._where(key)}: {size} bytes were put, {head.size} are there.\n"
+                "Somebody else writes to this key; the log stays unsettled."
+            )
+        return PutResult(created=True, size=size, sha256=digest.hexdigest(), etag=head.etag)
 
     def delete(self, key: str, *, etag: str) -> ObjectDeletion:
         """HEAD, compare, DELETE.
@@ -84,15 +90,21 @@ class S3LogStore(LogStore):
         key = f"{CLOCK_PREFIX}/{secrets.token_hex(16)}"
         self._files.put_if_absent(key, b"", {})
         try:
-            head = self._files.head(key)
+            return self._demand_head(key).last_modified
         finally:
             self._files.delete(key)
+
+    def _demand_head(self, key: str) -> ObjectHead:
+        head = self._files.head(key)
         if head is None:
             raise ObjectStoreError(
-                f"HEAD {self._files.place.uri_of(key)} at {self._files.place.endpoint}: what was just put is"
-                " not there.\nThis server does not show a put at once and cannot be used."
+                f"{self._where(key)}: what was just put is not there.\n"
+                "This server does not show a put at once and cannot be used."
             )
-        return head.last_modified
+        return head
+
+    def _where(self, key: str) -> str:
+        return f"HEAD {self._files.place.uri_of(key)} at {self._files.place.endpoint}"
 
 
 def open_log_store(location: S3Location, credentials: S3Credentials | None) -> S3LogStore:

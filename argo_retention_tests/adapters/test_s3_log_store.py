@@ -56,13 +56,13 @@ def test_a_stream_that_breaks_leaves_no_parts_in_the_bucket(
 
 
 def test_a_stream_is_put_in_bounded_memory(store: S3LogStore) -> None:
-    store.put_stream("warm", chunks(30), metadata={})
+    store.put_stream("warm", chunks(20), metadata={})
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-    put = store.put_stream("key", chunks(120), metadata={})
+    put = store.put_stream("key", chunks(80), metadata={})
 
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    assert put.size == 120 * MIB
+    assert put.size == 80 * MIB
     assert grown < 40
 
 

@@ -156,6 +156,14 @@ def test_a_stream_is_put_whole(world: World, size: int) -> None:
     assert (head.size, head.etag, head.metadata) == (size, put.etag, METADATA)
 
 
+def test_a_stream_may_be_read_from_the_store_itself(world: World) -> None:
+    world.store.put_if_absent(KEY, BODY, metadata={})
+
+    world.store.put_stream("copy", (world.store.get(key) or b"" for key in [KEY]), metadata={})
+
+    assert world.store.get("copy") == BODY
+
+
 @pytest.mark.parametrize(
     "error", [ClusterError("cut"), FileNotFoundError("cut"), ValueError("cut")], ids=repr
 )

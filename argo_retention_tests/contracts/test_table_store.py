@@ -157,3 +157,11 @@ def test_paths_are_listed_below_a_prefix_sorted(tables: TableStore) -> None:
     assert tables.paths("snapshots/b") == ["snapshots/b/1.parquet", "snapshots/b/2.parquet"]
     assert len(tables.paths("")) == 3
     assert tables.paths("none") == []
+
+
+def test_a_table_may_be_made_from_another_while_that_is_read(tables: TableStore) -> None:
+    tables.write(PATH, SCHEMA, [[ROW, ROW]])
+
+    tables.write("plans/prod/1.parquet", SCHEMA, tables.read(PATH))
+
+    assert read(tables, "plans/prod/1.parquet") == [ROW, ROW]
