@@ -98,13 +98,10 @@ class PostgresExpiry(PostgresPart):
                 found = [row["uid"] for row in connection.execute(_EXPIRY["expire"], parameters)]
                 live = {uid: live_versions[uid] for uid in found if uid in live_versions}
                 if live:
-                    parameters = {
-                        "clustername": grant.clustername,
-                        "uids": list(live),
-                        "versions": list(live.values()),
-                    }
-                    connection.execute(_EXPIRY["remember"], parameters)
-                    connection.execute(_EXPIRY["lose_logs"], parameters)
+                    scope = {"clustername": grant.clustername, "uids": list(live)}
+                    versions = {**scope, "versions": list(live.values())}
+                    connection.execute(_EXPIRY["remember"], versions)
+                    connection.execute(_EXPIRY["lose_logs"], scope)
             gone += found
         return gone
 
