@@ -35,7 +35,7 @@ def load_snapshot(
     insecure: bool = False,
     credentials: S3Credentials | None = None,
 ) -> pd.DataFrame:
-    """The workflows of a snapshot, one a row; the columns are described in the README.
+    """The workflows of a snapshot, one a row (or the decisions of a plan); the README describes the columns.
 
     Labels and annotations are dicts, finalizers and owners lists, times UTC. The arguments after the address
     are for s3:// only: endpoint (host:port or URL; Amazon's if empty), region, insecure (http instead of

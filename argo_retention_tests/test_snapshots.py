@@ -68,6 +68,15 @@ def test_a_snapshot_in_s3_is_read_with_keys(s3: S3Server, bucket: str) -> None:
     assert list(frame["name"]) == ["a"]
 
 
+def test_a_plan_is_loaded_in_the_same_way(tmp_path: Path) -> None:
+    rows = [{"uid": "1", "verdict": "keep"}]
+    uri = open_tables(str(tmp_path)).write(
+        "plans/prod/1.parquet", {"uid": "string", "verdict": "string"}, [rows]
+    )
+
+    assert load_snapshot(uri).to_dict("records") == rows
+
+
 def test_a_snapshot_that_is_not_there_is_an_error_and_makes_no_folder(tmp_path: Path) -> None:
     with pytest.raises(ObjectStoreError, match="none"):
         load_snapshot(str(tmp_path / "none" / "run.parquet"))

@@ -175,9 +175,6 @@ class _Sink:
     def flush(self) -> None:
         """Nothing is held back."""
 
-    def close(self) -> None:
-        """The last bytes are still to be taken."""
-
     def take(self) -> Iterator[bytes]:
         parts, self._parts = self._parts, []
         yield from parts

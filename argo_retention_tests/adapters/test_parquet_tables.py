@@ -72,7 +72,7 @@ def test_many_rows_are_written_and_read_in_bounded_memory(tmp_path: Path) -> Non
 
     tables = open_tables(str(tmp_path))
     peaks = []
-    for count in (GROUP_ROWS, 3 * GROUP_ROWS):
+    for count in (2 * GROUP_ROWS, 5 * GROUP_ROWS):
         tracemalloc.start()
         tables.write("t.parquet", schema, batches(count))
         total = sum(len(batch) for batch in tables.read("t.parquet"))

@@ -192,3 +192,11 @@ def test_a_clock_that_cannot_be_read_is_an_error_and_its_object_is_deleted() -> 
             store_at(server.endpoint).server_time()
 
         assert [each.method for each in server.requests] == ["PUT", "HEAD", "GET", "DELETE"]
+
+
+def test_a_stream_that_somebody_else_replaced_at_once_is_not_taken_for_ours() -> None:
+    with (
+        scripted_s3(lambda _: Answer(headers=HEAD)) as server,
+        pytest.raises(ObjectStoreError, match="3 bytes were put, 0 are there"),
+    ):
+        store_at(server.endpoint).put_stream("a/main.log", [b"log"], metadata={})
