@@ -1,4 +1,4 @@
-"""Running one of our Dagster jobs, in this process or where Dagster's services run, and reading its outcome."""
+"""Running one of our Dagster jobs in this process, and reading the outcome of any run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -73,9 +73,7 @@ def run_job(
     return outcome_of(instance, result.run_id, job=job, cluster=cluster)
 
 
-def outcome_of(
-    instance: dg.DagsterInstance, run_id: str, *, job: str, cluster: str
-) -> RunOutcome:
+def outcome_of(instance: dg.DagsterInstance, run_id: str, *, job: str, cluster: str) -> RunOutcome:
     """Read a finished run's outcome from the event log."""
     run = instance.get_run_by_id(run_id)
     success = run is not None and run.status is dg.DagsterRunStatus.SUCCESS
@@ -131,12 +129,17 @@ def _failure(data: Any) -> tuple[str, int]:
     if data.user_failure_data is not None and data.user_failure_data.description:
         return data.user_failure_data.description, 1
     error = data.error
+    innermost = error
     while error is not None:
         if error.cls_name in codes:
             return error.message.partition(": ")[2].strip(), codes[error.cls_name]
+        innermost = error
         error = error.cause or error.context
-    first = data.error.message.strip().splitlines()[0] if data.error is not None else ""
-    return first or "the step failed", 1
+    first = innermost.message.strip().splitlines()[0] if innermost is not None else ""
+    return (
+        f"{first or 'The step failed'}\nThe run's events in Dagster's UI have the whole trace.",
+        1,
+    )
 
 
 def _all_errors(root: type[ArgoRetentionError]) -> list[type[ArgoRetentionError]]:

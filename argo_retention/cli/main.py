@@ -1,4 +1,4 @@
-"""Entry point `argo-retention`: one click group; each command is a module of its own, imported when it is used.
+"""Entry point `argo-retention`: one click group; each command is a module, imported when it is used.
 
 Exit codes: 0 done, 1 failed or something was refused, 2 bad input or configuration, 3 locked by another run.
 """

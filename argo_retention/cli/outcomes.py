@@ -38,7 +38,7 @@ def print_outcome(console: Console, outcome: RunOutcome) -> None:
         shown = [(name, metadata[name]) for name in columns if name in metadata]
         rows = [(name.replace("_", " "), _text(value)) for name, value in shown]
         console.print(table(f"{outcome.cluster}: {stage}", ("", ""), rows))
-        _print_exceptions(console, metadata)
+        print_exceptions(console, outcome.cluster, metadata)
     if outcome.failure:
         console.print(safe(outcome.failure), style="red", soft_wrap=True)
     elif outcome.failed_checks:
@@ -52,14 +52,14 @@ def _ended(outcome: RunOutcome) -> str:
     return "done, something was refused" if outcome.exit_code else "done"
 
 
-def _print_exceptions(console: Console, metadata: Mapping[str, Any]) -> None:
+def print_exceptions(console: Console, cluster: str, metadata: Mapping[str, Any]) -> None:
     """The first rows of the Markdown table that the asset has in the UI too."""
     lines = str(metadata.get("exceptions") or "").splitlines()[2:]
     for line in lines[:EXCEPTIONS_SHOWN]:
         workflow, reason, why = [*line.strip("| ").split(" | "), "", ""][:3]
-        console.print(safe(f"  {workflow}  {reason}: {why}"), soft_wrap=True)
+        console.print(safe(f"  {cluster}  {workflow}  {reason}: {why}"), soft_wrap=True)
     if len(lines) > EXCEPTIONS_SHOWN:
-        console.print(safe(f"  and {len(lines) - EXCEPTIONS_SHOWN} more"))
+        console.print(safe(f"  {cluster}  and {len(lines) - EXCEPTIONS_SHOWN} more"))
 
 
 def _text(value: Any) -> str:

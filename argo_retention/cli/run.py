@@ -2,7 +2,9 @@
 
 import getpass
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 from rich.console import Console
@@ -62,7 +64,7 @@ def command(
         raise click.UsageError("--plan-id goes with `run retention` only.")
     console = own_console()
     job = APPLY_PLAN_JOB if plan_id else JOBS[what]
-    run_config = (
+    run_config: Mapping[str, object] = (
         {"ops": {"argo__retention_outcome": {"config": {"plan_id": plan_id}}}} if plan_id else {}
     )
     if submit:
@@ -90,7 +92,7 @@ def _here(
     settings: Settings,
     job: str,
     cluster: str,
-    run_config: dict[str, object],
+    run_config: Mapping[str, object],
     console: Console,
     *,
     quiet: bool,
@@ -108,13 +110,10 @@ def _here(
         )
 
 
-def _submit(
-    job: str, cluster: str, run_config: dict[str, object], webserver: str
-) -> RunOutcome:
+def _submit(job: str, cluster: str, run_config: Mapping[str, object], webserver: str) -> RunOutcome:
     """Queue the run by Dagster's webserver, so that its own launcher and limits hold, and wait."""
     from dagster import DagsterRunStatus
     from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError
-    from urllib.parse import urlsplit
 
     parts = urlsplit(webserver)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -129,7 +128,7 @@ def _submit(
             job,
             repository_location_name=LOCATION,
             repository_name="__repository__",
-            run_config=run_config,
+            run_config=dict(run_config),
             tags={CLUSTER_TAG: cluster, "dagster/partition": cluster},
         )
     except DagsterGraphQLClientError as error:

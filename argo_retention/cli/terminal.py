@@ -1,4 +1,4 @@
-"""Where commands print, also while Dagster redirects this process's stdout and stderr into its compute logs."""
+"""Where commands print, also while Dagster redirects stdout and stderr into its compute logs."""
 
 import os
 import sys

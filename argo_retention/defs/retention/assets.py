@@ -79,6 +79,7 @@ def retention_plan(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
                 "reasons": dict(reasons_of(decisions)),
                 "lost_logs": sum(d.lost_logs for d in made.plan.removals),
                 "refused": len(held_back),
+                "refused_reasons": dict(reasons_of(held_back)),
                 "brake": made.plan.refusal or "no",
                 "exceptions": exceptions_table(
                     [(f"{d.namespace}/{d.name}", d.reason.value, d.sentence) for d in held_back]
