@@ -66,6 +66,7 @@ def _proven(row: Mapping[str, Any]) -> ProvenVersion:
         clustername=row["clustername"],
         uid=row["uid"],
         resource_version=row["resource_version"],
+        live_version=row["live_version"],
         digest=row["digest"],
         proven_at=row["proven_at"],
         facts=Facts(

@@ -22,6 +22,7 @@ CREATE TABLE argo_retention.archived_versions (
     namespace                text        NOT NULL,
     name                     text        NOT NULL,
     resource_version         bigint      NOT NULL,
+    live_version             bigint      NOT NULL DEFAULT 0,  -- after our own label patch; 0: none
     digest                   text        NOT NULL,  -- md5(workflow::text) of Argo's row
     proven_at                timestamptz NOT NULL DEFAULT clock_timestamp(),
     phase                    text        NOT NULL,

@@ -1,7 +1,7 @@
 -- name: proven
 -- Proofs with the existence of their row, by key only, and the summary of their logs.
 SELECT
-    v.clustername, v.uid, v.resource_version, v.digest, v.proven_at, v.phase, v.finished_at,
+    v.clustername, v.uid, v.resource_version, v.live_version, v.digest, v.proven_at, v.phase, v.finished_at,
     v.ttl_seconds, v.template, v.artifact_gc_deletes_logs, v.added,
     r.uid IS NOT NULL AS row_exists, v.expired_while_live,
     coalesce(l.stored, 0) AS stored, coalesce(l.not_wanted, 0) AS not_wanted,
@@ -29,20 +29,21 @@ WHERE
     AND (%(uids)s::text[] IS NULL OR v.uid = ANY (%(uids)s::text[]));
 
 -- name: patched
--- Our own label patch moved the live version on; only from the version that was proven.
+-- Our own label patch moved the live version on; only from a version that the proof holds for.
 UPDATE argo_retention.archived_versions AS v
-SET resource_version = p.new_version
+SET live_version = p.new_version
 FROM
     unnest(%(uids)s::text[], %(proven)s::bigint[], %(new)s::bigint[])
         AS p (uid, proven_version, new_version)
 WHERE
     v.clustername = %(clustername)s::text AND v.uid = p.uid
-    AND v.resource_version = p.proven_version;
+    AND p.proven_version IN (v.resource_version, v.live_version);
 
 -- name: lock_rows
 -- Rows read again just before deletion, with what the ledger says; nobody changes them until the end.
 SELECT
-    r.uid, md5(r.workflow::text) AS digest, v.resource_version, v.digest AS proven_digest, v.proven_at,
+    r.uid, md5(r.workflow::text) AS digest, v.resource_version, v.live_version,
+    v.digest AS proven_digest, v.proven_at,
     NOT EXISTS (
         SELECT
         FROM argo_retention.log_objects AS l
@@ -63,7 +64,8 @@ FOR SHARE OF r;
 -- name: lock_expired
 -- Proofs of workflows whose row expired on purpose while they were live.
 SELECT
-    v.uid, '' AS digest, v.resource_version, '' AS proven_digest, v.proven_at, true AS expired_while_live,
+    v.uid, '' AS digest, v.resource_version, v.live_version, '' AS proven_digest, v.proven_at,
+    true AS expired_while_live,
     NOT EXISTS (
         SELECT
         FROM argo_retention.log_objects AS l

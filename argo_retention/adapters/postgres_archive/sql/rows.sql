@@ -80,7 +80,7 @@ FROM
 ON CONFLICT (clustername, uid) DO UPDATE
 SET
     instanceid = excluded.instanceid, namespace = excluded.namespace, name = excluded.name,
-    resource_version = excluded.resource_version, digest = excluded.digest,
+    resource_version = excluded.resource_version, live_version = 0, digest = excluded.digest,
     proven_at = clock_timestamp(), phase = excluded.phase, finished_at = excluded.finished_at,
     ttl_seconds = excluded.ttl_seconds, template = excluded.template,
     artifact_gc_deletes_logs = excluded.artifact_gc_deletes_logs, added = excluded.added,
