@@ -53,6 +53,10 @@ class ObjectStoreError(ArgoRetentionError):
     """S3 refused or failed."""
 
 
+class ObjectForbiddenError(ObjectStoreError):
+    """S3 knows the keys and refuses: a right is missing."""
+
+
 class ClockSkewError(ArgoRetentionError):
     """Clocks differ by more than five minutes; whatever depends on age is refused."""
 

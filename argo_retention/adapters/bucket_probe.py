@@ -6,7 +6,7 @@ from datetime import datetime
 
 from argo_retention.core.bucket_facts import BucketFacts
 from argo_retention.core.ports.log_store import LogStore, ObjectDeletion
-from argo_retention.errors import ObjectStoreError
+from argo_retention.errors import ObjectForbiddenError, ObjectStoreError
 
 PROBE_PREFIX = "argo-retention/probe"
 BODY = b"argo-retention tries its rights in this bucket; this object may be deleted\n"
@@ -16,11 +16,14 @@ def probe_bucket(store: LogStore) -> BucketFacts:
     """Put, put again, read, head and delete one object. Never raises ObjectStoreError: it is in the facts."""
     key = f"{PROBE_PREFIX}/{secrets.token_hex(16)}"
     failures: list[str] = []
+    lacks_right = False
 
     def attempt(call: Callable[[], bool]) -> bool:
+        nonlocal lacks_right
         try:
             return call()
         except ObjectStoreError as error:
+            lacks_right = lacks_right or isinstance(error, ObjectForbiddenError)
             failures.append(str(error))
             return False
 
@@ -68,5 +71,6 @@ def probe_bucket(store: LogStore) -> BucketFacts:
         can_delete=can_delete,
         conditional_put_honoured=honoured,
         clock=clock,
+        lacks_right=lacks_right,
         message=failures[0] if failures else "",
     )

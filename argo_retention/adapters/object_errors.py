@@ -44,6 +44,12 @@ def cause_of(error: Exception) -> Exception | None:
     return None if 400 <= _status(error) < 500 else error
 
 
+def lacks_right(error: Exception) -> bool:
+    """Whether the keys are known and what they may do is not enough."""
+    code = answered_code(error)
+    return _status(error) in {401, 403} and code not in {*_WRONG_KEYS, "RequestTimeTooSkewed"}
+
+
 def explain(error: Exception, place: Place, operation: str, key: str) -> str:
     """What was tried on what, what was found, what to do."""
     tried = f"{operation} {place.uri_of(key)}"

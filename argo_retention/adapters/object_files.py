@@ -14,11 +14,17 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, S3Store
 
-from argo_retention.adapters.object_errors import Place, answered_code, cause_of, explain
+from argo_retention.adapters.object_errors import (
+    Place,
+    answered_code,
+    cause_of,
+    explain,
+    lacks_right,
+)
 from argo_retention.core.artifact_repositories import S3Location
 from argo_retention.core.ports.log_store import ObjectHead
 from argo_retention.core.s3_credentials import S3Credentials
-from argo_retention.errors import ConfigurationError, ObjectStoreError
+from argo_retention.errors import ConfigurationError, ObjectForbiddenError, ObjectStoreError
 
 if TYPE_CHECKING:  # obstore has these for type checkers only
     from obstore.store import (
@@ -107,8 +113,7 @@ class ObjectFiles:
             with self._translated("GET", key):
                 return memoryview(obstore.get(self._store, key).bytes())
         except _MissingError as missing:
-            if self.place.is_bucket and missing.code != "NoSuchKey":
-                raise ObjectStoreError(str(missing)) from None
+            self._demand_missing_key(missing)
             return None
 
     def put_if_absent(self, key: str, body: bytes, metadata: Mapping[str, str]) -> str | None:
@@ -147,8 +152,11 @@ class ObjectFiles:
 
     def delete(self, key: str) -> None:
         """Delete; nothing happens where the key is missing."""
-        with self._translated("DELETE", key):
-            obstore.delete(self._store, key)
+        try:
+            with self._translated("DELETE", key):
+                obstore.delete(self._store, key)
+        except _MissingError as missing:
+            self._demand_missing_key(missing)
 
     def keys(self, prefix: str) -> Iterator[str]:
         """All keys below a prefix, which means whole segments: `a/b` has `a/b/c` below it, not `a/bc`."""
@@ -161,6 +169,11 @@ class ObjectFiles:
                 return
             for meta in page:
                 yield meta["path"]
+
+    def _demand_missing_key(self, missing: "_MissingError") -> None:
+        """Raise unless S3 itself said that it is the key that is missing."""
+        if self.place.is_bucket and missing.code != "NoSuchKey":
+            raise missing
 
     @contextmanager
     def _translated(self, operation: str, key: str) -> Iterator[None]:
@@ -177,6 +190,8 @@ class ObjectFiles:
             raise _MissingError(message, code=answered_code(error)) from None
         except _FAILURES as error:
             message = explain(error, self.place, operation, key)
+            if lacks_right(error):
+                raise ObjectForbiddenError(message) from cause_of(error)
             raise ObjectStoreError(message) from cause_of(error)
 
 

@@ -14,4 +14,5 @@ class BucketFacts:
     can_delete: bool
     conditional_put_honoured: bool  # a second put of one key with If-None-Match: * was refused
     clock: datetime | None  # of the server, UTC, whole seconds; None where nothing could be written
+    lacks_right: bool  # the keys are known, and something was refused to them
     message: str  # the first failure, for people; "" when all is well

@@ -1,6 +1,7 @@
 """Finding Argo's own configuration: Deployment → --configmap → ConfigMap → Secrets."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import SecretStr
@@ -25,26 +26,60 @@ SERVER_IMAGE = "argocli"
 CONTROLLER_IMAGE = "workflow-controller"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Deployed:
+    """A Deployment of Argo's server or controller."""
+
+    namespace: str
+    name: str
+    args: tuple[str, ...]  # command and arguments
+    is_controller: bool
+
+    @property
+    def configmap(self) -> str:
+        return configmap_name_from_args(self.args)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where the configuration is, and who reads it."""
+
+    namespace: str
+    configmap: str
+    found_by: str
+    args: tuple[str, ...] = ()  # of the controller; of the server where no controller was found
+    controllers: tuple[str, ...] = ()
+
+
 def discover(cluster: Cluster, settings: ClusterSettings, *, partition: str) -> Installation:
     """What is installed in this cluster and what the settings make of it.
 
     Raises ConfigurationError that names object and key; ClusterError when the API refuses.
     """
-    namespace, configmap, args, found_by = _find(cluster, settings, partition)
+    place = _find(cluster, settings, partition)
+    namespace, configmap = place.namespace, place.configmap
     found = cluster.get_object(kind="ConfigMap", namespace=namespace, name=configmap)
     if found is None:
         raise ConfigurationError(
-            f"Cluster {partition}: there is no ConfigMap {namespace}/{configmap} ({found_by}).\n"
+            f"Cluster {partition}: there is no ConfigMap {namespace}/{configmap} ({place.found_by}).\n"
             f"Name it in retention.yaml: clusters.{partition}.argo.configMap."
         )
-    source = f"ConfigMap {namespace}/{configmap}"
-    argo = parse_controller_config(section(found, "data"), source=source)
+    try:
+        argo = parse_controller_config(
+            section(found, "data"), source=f"ConfigMap {namespace}/{configmap}"
+        )
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            f"Cluster {partition}: {error}\n"
+            f"Correct it: kubectl --namespace {namespace} edit configmap {configmap}"
+        ) from error
     return Installation(
         partition=partition,
         controller_namespace=namespace,
         configmap=configmap,
-        found_by=found_by,
-        managed_namespace=managed_namespace_from_args(args, namespace),
+        found_by=place.found_by,
+        controllers=place.controllers,
+        managed_namespace=managed_namespace_from_args(place.args, namespace),
         argo=argo,
         settings=settings,
         policy=policy_of(settings, argo),
@@ -55,16 +90,33 @@ def database_target(
     cluster: Cluster, installation: Installation, environment: Mapping[str, str]
 ) -> DatabaseTarget:
     """Where the archive is: the environment variable of `database.url_env`, else Argo's Secrets."""
-    url_env = installation.settings.database.url_env
-    if url_env is not None:
-        url = environment.get(url_env, "")
-        if not url:
-            raise ConfigurationError(
-                f"Cluster {installation.partition}: database.url_env names {url_env}, which is not set.\n"
-                "Set it to postgresql://user:password@host:port/database."
-            )
-        return DatabaseTarget.from_url(url)
+    target = target_of_environment(
+        installation.settings, environment, partition=installation.partition
+    )
+    if target is not None:
+        return target
     return _target_of_argo(cluster, installation.argo, installation.controller_namespace)
+
+
+def target_of_environment(
+    settings: ClusterSettings, environment: Mapping[str, str], *, partition: str
+) -> DatabaseTarget | None:
+    """What the environment variable of `database.url_env` says; None where the settings name none."""
+    url_env = settings.database.url_env
+    if url_env is None:
+        return None
+    url = environment.get(url_env, "")
+    if not url:
+        raise ConfigurationError(
+            f"Cluster {partition}: database.url_env names {url_env}, which is not set.\n"
+            "Set it to postgresql://user:password@host:port/database."
+        )
+    try:
+        return DatabaseTarget.from_url(url)
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            f"Cluster {partition}, environment variable {url_env} (database.url_env): {error}"
+        ) from error
 
 
 def _target_of_argo(cluster: Cluster, argo: ArgoSettings, namespace: str) -> DatabaseTarget:
@@ -77,8 +129,8 @@ def _target_of_argo(cluster: Cluster, argo: ArgoSettings, namespace: str) -> Dat
         )
     if database.user_secret is None or database.password_secret is None:
         raise ConfigurationError(
-            f"{argo.source}, key persistence.postgresql: userNameSecret or passwordSecret is missing.\n"
-            "Add both, or set database.url_env in retention.yaml."
+            f"{argo.source}, key persistence.postgresql: expected userNameSecret and passwordSecret, "
+            "each {name, key} of a Secret.\nAdd both, or set database.url_env in retention.yaml."
         )
     places = (namespace,)
     return DatabaseTarget(
@@ -91,18 +143,13 @@ def _target_of_argo(cluster: Cluster, argo: ArgoSettings, namespace: str) -> Dat
     )
 
 
-def _find(
-    cluster: Cluster, settings: ClusterSettings, partition: str
-) -> tuple[str, str, Sequence[str], str]:
-    """(namespace, ConfigMap, arguments of the controller, how it was found)."""
-    wanted, name = settings.argo.namespace, settings.argo.configMap
-    deployments = cluster.list_objects(kind="Deployment", namespace=wanted)
-    servers = _with_image(deployments, SERVER_IMAGE)
-    controllers = _with_image(deployments, CONTROLLER_IMAGE)
-    namespaces = sorted({namespace for namespace, _, _ in [*servers, *controllers]})
+def _find(cluster: Cluster, settings: ClusterSettings, partition: str) -> _Place:
+    wanted, named = settings.argo.namespace, settings.argo.configMap
+    deployed = _deployed(cluster.list_objects(kind="Deployment", namespace=wanted))
+    namespaces = sorted({each.namespace for each in deployed})
     if not namespaces:
-        if wanted is not None and name is not None:
-            return wanted, name, (), "named in retention.yaml"
+        if wanted is not None and named is not None:
+            return _Place(namespace=wanted, configmap=named, found_by="named in retention.yaml")
         where = f"namespace {wanted}" if wanted else "any namespace"
         raise ConfigurationError(
             f"Cluster {partition}: no Deployment of Argo's server or controller in {where}.\n"
@@ -114,37 +161,54 @@ def _find(
             f"Cluster {partition}: Argo is installed in several namespaces: {', '.join(namespaces)}.\n"
             f"Choose one in retention.yaml: clusters.{partition}.argo.namespace."
         )
-    namespace = namespaces[0]
-    controller_args = next((args for _, _, args in controllers), ())
-    if name is not None:
-        return namespace, name, controller_args, "named in retention.yaml"
-    deployment, args = next((d, a) for _, d, a in [*servers, *controllers])
-    configmap = configmap_name_from_args(args)
-    how = "its argument --configmap" if configmap != DEFAULT_CONFIG_MAP else "Argo's default name"
-    return (
-        namespace,
-        configmap,
-        controller_args or args,
-        f"found by Deployment {namespace}/{deployment}, {how}",
+    configmaps = sorted({each.configmap for each in deployed})
+    if named is None and len(configmaps) > 1:
+        raise ConfigurationError(
+            f"Cluster {partition}: Argo's Deployments in namespace {namespaces[0]} read several ConfigMaps: "
+            f"{', '.join(configmaps)}.\n"
+            f"Choose one in retention.yaml: clusters.{partition}.argo.configMap."
+        )
+    configmap = named or configmaps[0]
+    readers = [each for each in deployed if each.configmap == configmap]
+    controllers = [each for each in readers if each.is_controller]
+    found_by = "named in retention.yaml"
+    if named is None:
+        how = (
+            "its argument --configmap" if configmap != DEFAULT_CONFIG_MAP else "Argo's default name"
+        )
+        found_by = f"found by Deployment {readers[0].namespace}/{readers[0].name}, {how}"
+    return _Place(
+        namespace=namespaces[0],
+        configmap=configmap,
+        found_by=found_by,
+        args=next((each.args for each in [*controllers, *readers, *deployed]), ()),
+        controllers=tuple(each.name for each in controllers),
     )
 
 
-def _with_image(
-    deployments: Sequence[Mapping[str, Any]], image: str
-) -> list[tuple[str, str, tuple[str, ...]]]:
-    """(namespace, name, command and arguments) of Deployments that run a container of this image."""
+def _deployed(deployments: Sequence[Mapping[str, Any]]) -> list[_Deployed]:
+    """Argo's server, then its controllers; a mirror may have renamed their images."""
     found = []
     for deployment in deployments:
         metadata = section(deployment, "metadata")
         pod_spec = section(section(section(deployment, "spec"), "template"), "spec")
         for container in pod_spec.get("containers") or ():
             command = [*(container.get("command") or ()), *(container.get("args") or ())]
-            parts = str(container.get("image") or "").partition("@")[0].rsplit("/", 1)[-1]
-            if parts.partition(":")[0] == image or (image == SERVER_IMAGE and _is_server(command)):
-                found.append((metadata["namespace"], metadata["name"], tuple(command)))
-    return found
+            image = str(container.get("image") or "").partition("@")[0].rsplit("/", 1)[-1]
+            image = image.partition(":")[0]
+            is_controller = image == CONTROLLER_IMAGE or command[:1] == [CONTROLLER_IMAGE]
+            if is_controller or image == SERVER_IMAGE or _is_server(command):
+                found.append(
+                    _Deployed(
+                        namespace=metadata["namespace"],
+                        name=metadata["name"],
+                        args=tuple(command),
+                        is_controller=is_controller,
+                    )
+                )
+    return sorted(found, key=lambda each: each.is_controller)
 
 
 def _is_server(command: Sequence[str]) -> bool:
-    """A mirror may have renamed the image; `argo server --auth-mode` still tells."""
+    """Whether this is `argo server --auth-mode=...`."""
     return "server" in command[:2] and any(arg.startswith("--auth-mode") for arg in command)

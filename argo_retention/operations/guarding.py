@@ -31,11 +31,26 @@ def check_sound(site: Site, *, deletes: bool) -> DatabaseFacts:
 
 def check_database(facts: DatabaseFacts) -> None:
     """Refuse a database that cannot be written or whose tables are not known."""
+    check_writable(facts)
+    check_schema(facts)
+    if facts.missing_rights:
+        raise DatabaseError(
+            f"The database user lacks: {', '.join(facts.missing_rights)}.\n"
+            "`argo-retention doctor` prints the GRANT statements. Nothing was deleted."
+        )
+
+
+def check_writable(facts: DatabaseFacts) -> None:
+    """Refuse a database that cannot be written."""
     if facts.is_read_only:
         raise DatabaseError(
             "The archive database is read-only (a standby, or default_transaction_read_only).\n"
             "Point Argo's ConfigMap, or database.url_env, at the primary. Nothing was deleted."
         )
+
+
+def check_schema(facts: DatabaseFacts) -> None:
+    """Refuse tables of Argo that are not there, or not known."""
     if facts.schema_version is None:
         raise DatabaseError(
             "The archive database has no table schema_history: Argo has not made its tables there.\n"
@@ -46,11 +61,6 @@ def check_database(facts: DatabaseFacts) -> None:
             f"Argo's tables are at schema_version {facts.schema_version}; this release knows "
             f"{', '.join(map(str, SUPPORTED_SCHEMA_VERSIONS))}.\n"
             "Nothing is written or deleted; use a release of argo_retention that knows it."
-        )
-    if facts.missing_rights:
-        raise DatabaseError(
-            f"The database user lacks: {', '.join(facts.missing_rights)}.\n"
-            "`argo-retention doctor` prints the GRANT statements. Nothing was deleted."
         )
 
 

@@ -30,6 +30,7 @@ class Installation:
     controller_namespace: str
     configmap: str
     found_by: str  # how the ConfigMap was found, for people
+    controllers: tuple[str, ...] = ()  # Deployments of the controller that read this ConfigMap
     managed_namespace: str | None  # None: all namespaces
     argo: ArgoSettings
     settings: ClusterSettings
