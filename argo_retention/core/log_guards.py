@@ -33,6 +33,6 @@ def object_guard(
     if exclusive_bucket or key_contains_uid(key, uid):
         return ""
     # What we wrote ourselves carries the uid; whoever overwrites it takes that away.
-    if owner_in_metadata == uid:
+    if owner_in_metadata and owner_in_metadata == uid:
         return ""
     return "its key has no uid and bucket.exclusive is false"
