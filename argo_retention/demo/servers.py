@@ -24,6 +24,8 @@ ARCHIVE_DATABASE = "argo"
 DAGSTER_DATABASE = "dagster"
 #: Of Dagster's compute logs.
 DAGSTER_BUCKET = "dagster"
+#: SeaweedFS makes Unix sockets below it, whose paths have at most 104 characters on macOS.
+_LONGEST_FOLDER = 65
 _ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -95,7 +97,8 @@ class DemoServers:
             self.folder = Path(tempfile.mkdtemp(prefix="argo-retention-demo-", dir=self._wanted))
             stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
             self.postgres = PostgresServer(self.folder)
-            self.s3 = S3Server(self.folder)
+            fits = len(str(self.folder)) <= _LONGEST_FOLDER
+            self.s3 = S3Server(self.folder if fits else None)
             stack.callback(self._stop)
             _at_the_same_time([self._start_postgres, self._start_s3])
             self._stack = stack.pop_all()
@@ -117,7 +120,7 @@ class DemoServers:
         _at_the_same_time(
             [
                 *(_later(self._start_cluster, scene) for scene in scenes),
-                lambda: load_objects(self.s3_address, scenes, region=self.s3.region),
+                lambda: load_objects(self.s3_address, scenes),
                 lambda: load_rows(self.archive_dsn, scenes),
             ]
         )

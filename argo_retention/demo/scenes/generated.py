@@ -11,14 +11,10 @@ from datetime import datetime, timedelta
 
 from argo_retention.core.labels import ArchivingStatus
 from argo_retention.demo.scenes.building import SceneBuilder, uid_of
+from argo_retention.demo.scenes.origins import belong_to_cron, refer_to_template
 from argo_retention.demo.scenes.scene import Document
 from argo_retention.demo.scenes.tasks import Task
-from argo_retention.demo.scenes.workflows import (
-    Maker,
-    Shape,
-    belong_to_cron,
-    refer_to_template,
-)
+from argo_retention.demo.scenes.workflows import Maker, Shape
 
 CI, TRAINING, ETL = "ci-build", "ml-train", "data-etl"
 BUILD_TEMPLATE, NIGHTLY = "build", "nightly-orders"
@@ -202,7 +198,7 @@ def _python(name: str, image: str, args: tuple[str, ...], seconds: int, log: str
 _TEAMS = (
     _Team(
         namespace=CI,
-        count=160,
+        count=110,
         prefix="build",
         tasks=_build,
         shape=Shape.STEPS,
@@ -210,7 +206,7 @@ _TEAMS = (
     ),
     _Team(
         namespace=TRAINING,
-        count=60,
+        count=36,
         prefix="train",
         tasks=_training,
         shape=Shape.DAG,
@@ -218,7 +214,7 @@ _TEAMS = (
     ),
     _Team(
         namespace=ETL,
-        count=100,
+        count=64,
         prefix="nightly-orders",
         tasks=_etl,
         shape=Shape.DAG,

@@ -1,16 +1,18 @@
 """Puts scenes into the real servers: rows by COPY, objects many at a time, the cluster as files."""
 
-import asyncio
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 import psycopg
-from obstore.store import S3Store
 
-from argo_retention.demo.scenes.scene import Document, S3Address, S3Object, Scene
+from argo_retention.adapters.object_files import open_bucket
+from argo_retention.core.artifact_repositories import S3Location
+from argo_retention.core.s3_credentials import S3Credentials
+from argo_retention.demo.scenes.scene import Document, S3Address, Scene
 
-_PUTS_AT_ONCE = 24
+_PUTS_AT_ONCE = 32
 _COPY_ROWS = """
 COPY argo_archived_workflows
     (clustername, instanceid, uid, name, namespace, phase, startedat, finishedat, creationtimestamp, workflow)
@@ -62,31 +64,17 @@ def load_rows(dsn: str, scenes: Sequence[Scene]) -> None:
                 )
 
 
-def load_objects(s3: S3Address, scenes: Sequence[Scene], *, region: str) -> None:
-    """Put the objects of all scenes; their buckets must be there."""
-    asyncio.run(_put_all(s3, [each for scene in scenes for each in scene.s3_objects], region))
-
-
-async def _put_all(s3: S3Address, objects: Sequence[S3Object], region: str) -> None:
-    stores = {
-        bucket: S3Store(
-            bucket,
-            endpoint=s3.endpoint,
-            access_key_id=s3.access_key,
-            secret_access_key=s3.secret_key,
-            region=region,
-            virtual_hosted_style_request=False,
-            client_options={"allow_http": True},
-        )
+def load_objects(s3: S3Address, scenes: Sequence[Scene]) -> None:
+    """Put the objects of all scenes, none of which may be there; their buckets must be."""
+    keys = S3Credentials(access_key=s3.access_key, secret_key=s3.secret_key, session_token=None)
+    objects = [each for scene in scenes for each in scene.s3_objects]
+    buckets = {
+        bucket: open_bucket(S3Location(endpoint=s3.endpoint, bucket=bucket), keys)
         for bucket in {each.bucket for each in objects}
     }
-    room = asyncio.Semaphore(_PUTS_AT_ONCE)
-
-    async def put(each: S3Object) -> None:
-        async with room:
-            await stores[each.bucket].put_async(each.key, each.body)
-
-    await asyncio.gather(*(put(each) for each in objects))
+    with ThreadPoolExecutor(_PUTS_AT_ONCE, thread_name_prefix="put") as pool:
+        for _ in pool.map(lambda o: buckets[o.bucket].put_if_absent(o.key, o.body, {}), objects):
+            pass
 
 
 def write_state(folder: Path, scene: Scene) -> None:

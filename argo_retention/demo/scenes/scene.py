@@ -90,7 +90,7 @@ class Scene:
 
     name: str  # of the cluster in retention.yaml, which is the Dagster partition
     clustername: str  # Argo's clusterName
-    objects: Sequence[Document]  # Kubernetes objects, with their metadata
+    objects: Sequence[Document] = field(repr=False)  # Kubernetes objects, Secrets too
     pod_logs: Sequence[Document]  # lines of pod_logs.ndjson
     access: Document = field(repr=False)  # access.json
     token: str = field(repr=False)  # with the rights that the product needs

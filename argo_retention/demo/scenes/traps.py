@@ -12,8 +12,9 @@ from argo_retention.core import labels as names
 from argo_retention.core.labels import ArchivingStatus
 from argo_retention.demo.scenes import log_traps
 from argo_retention.demo.scenes.building import SceneBuilder
+from argo_retention.demo.scenes.origins import owner_reference, refer_to_template
 from argo_retention.demo.scenes.trap_setter import EXPIRED, HELD, TrapSetter
-from argo_retention.demo.scenes.workflows import Maker, owner_reference, refer_to_template
+from argo_retention.demo.scenes.workflows import Maker
 
 OTHER_INSTANCE = "other"
 OTHER_CLUSTER = "other"
