@@ -59,7 +59,7 @@ class FakeLedger(FakeTables):
             plan
             for (cluster, _, _), plan in self.plans.items()
             if (cluster, plan.kind) == (clustername, kind)
-            and (plan.root_run == root_run if plan_id is None else plan.plan_id == plan_id)
+            and (plan.plan_id == plan_id if plan_id else root_run in {None, plan.root_run})
         ]
         return max(found, key=lambda plan: plan.made_at or datetime.max, default=None)
 
