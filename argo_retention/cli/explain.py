@@ -139,7 +139,7 @@ def _proven(life: Life) -> str:
     text = f"resourceVersion {proof.resource_version}, at {show_moment(proof.proven_at)}"
     if proof.expired_while_live:
         return text + "; its row expired on purpose while it is in the cluster"
-    if life.live is not None and life.live.resource_version != proof.resource_version:
+    if life.live is not None and not proof.holds_for(life.live.resource_version):
         return text + f"; now at {life.live.resource_version}, so it must be proven anew"
     if proof.added:
         return text + f"; {len(proof.added)} entries added to the row, so that Argo finds the logs"
