@@ -1,0 +1,53 @@
+# `make` lists the targets. Everything runs in .venv, made from uv.lock.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.synced
+ARGS ?=
+
+.DEFAULT_GOAL := help
+
+help: ## List the targets.
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 16
+
+# uv comes from the machine, or is installed into the venv by pip.
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP): pyproject.toml uv.lock | $(BIN)/python
+	@command -v uv >/dev/null 2>&1 || test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5,<1'
+	@PATH="$(CURDIR)/$(BIN):$$PATH" UV_PROJECT_ENVIRONMENT=$(VENV) uv sync --locked --quiet --inexact --all-extras --all-groups --compile-bytecode --python $(BIN)/python
+	@touch $@
+
+venv: $(STAMP) ## Make .venv from the lock file.
+
+demo: $(STAMP) ## The whole job on real parts; ARGS='--keep' and the like are passed on.
+	@$(BIN)/argo-retention demo $(ARGS)
+
+ui: $(STAMP) ## The same, kept running, with Dagster's UI.
+	@$(BIN)/argo-retention demo --ui $(ARGS)
+
+test: $(STAMP) ## All tests; needs no network but loopback.
+	$(BIN)/pytest $(ARGS)
+
+test-sabotage: $(STAMP) ## Break the product on purpose: each patch must turn a promise's test red.
+	$(BIN)/python -m argo_retention_tests.sabotage $(ARGS)
+
+lint: $(STAMP) ## Format, lint, types, import contracts, definitions.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+coverage: $(STAMP) ## Tests with branch coverage; core and operations must be whole.
+	$(BIN)/pytest --cov --cov-branch --cov-report= argo_retention_tests/core argo_retention_tests/operations argo_retention_tests/golden
+	$(BIN)/coverage report --include='argo_retention/core/*,argo_retention/operations/*' --fail-under=100 --show-missing --skip-covered
+
+bench: $(STAMP) ## Each figure of the README, with its limit and Argo's way measured beside it.
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean: ## Remove what is made here.
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+
+.PHONY: help venv demo ui test test-sabotage lint coverage bench clean
