@@ -94,7 +94,7 @@ def archive_finished(site: Site, grant: LeaseGrant) -> Archived:
             site.progress("archive", done, len(todo))
 
     with archiver:
-        _pipeline(fetch(site, todo, result), work)
+        pipeline(fetch(site, todo, result), work)
     return result
 
 
@@ -131,9 +131,9 @@ def fetch(
 ) -> Iterator[Sequence[bytes]]:
     """Batches of full objects of these workflows: single GETs when they are few, a paged list otherwise."""
     if len(todo) <= SINGLE_GETS_UP_TO:
-        yield from _batches(_get_each(site, list(todo.values()), result))
+        yield from in_batches(_get_each(site, list(todo.values()), result))
     else:
-        yield from _batches(_list_all(site, todo))
+        yield from in_batches(_list_all(site, todo))
 
 
 def _get_each(site: Site, workflows: Sequence[LiveWorkflow], result: Archived) -> Iterator[bytes]:
@@ -179,7 +179,8 @@ def _decode_uid(body: bytes) -> str:
         return ""  # the batch names it: a body that cannot be read is kept there
 
 
-def _batches(bodies: Iterator[bytes]) -> Iterator[Sequence[bytes]]:
+def in_batches(bodies: Iterator[bytes]) -> Iterator[Sequence[bytes]]:
+    """These objects, a batch at a time."""
     batch: list[bytes] = []
     for body in bodies:
         batch.append(body)
@@ -190,7 +191,7 @@ def _batches(bodies: Iterator[bytes]) -> Iterator[Sequence[bytes]]:
         yield batch
 
 
-def _pipeline(batches: Iterator[Sequence[bytes]], work: Callable[[Sequence[bytes]], None]) -> None:
+def pipeline(batches: Iterator[Sequence[bytes]], work: Callable[[Sequence[bytes]], None]) -> None:
     """Work on a few batches at once while the next is being fetched; the first failure stops all."""
     with ThreadPoolExecutor(BATCHES_AT_ONCE, thread_name_prefix="archive") as pool:
         running: set[Future[None]] = set()
