@@ -198,7 +198,11 @@ class FakeArchive(FakeLedger, FakeExpiry):
             namespace=row.namespace,
             name=row.name,
             version=replace(
-                write.proof, digest=digest, proven_at=self.now, expired_while_live=False
+                write.proof,
+                digest=digest,
+                proven_at=self.now,
+                live_version=0,
+                expired_while_live=False,
             ),
         )
         self._put_logs(write.logs)
@@ -212,8 +216,8 @@ class FakeArchive(FakeLedger, FakeExpiry):
         with self._fenced("record_patched", grant, versions=versions):
             for uid, (proven, new) in versions.items():
                 proof = self.proofs.get((grant.clustername, uid))
-                if proof is not None and proof.version.resource_version == proven:
-                    version = replace(proof.version, resource_version=new)
+                if proof is not None and proof.version.holds_for(proven):
+                    version = replace(proof.version, live_version=new)
                     self.proofs[grant.clustername, uid] = replace(proof, version=version)
 
     @contextmanager
@@ -239,6 +243,7 @@ class FakeArchive(FakeLedger, FakeExpiry):
             uid=key[1],
             digest="" if row is None else digest_of(row.workflow),
             resource_version=proof.version.resource_version,
+            live_version=proof.version.live_version,
             proven_digest="" if row is None else proof.version.digest,
             proven_at=proof.version.proven_at,
             logs_settled=self._summary(key).is_settled,

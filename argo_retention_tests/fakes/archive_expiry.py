@@ -152,7 +152,12 @@ class FakeExpiry(FakeTables):
             return
         if key in self.proofs:
             proof = self.proofs[key]
-            version = replace(proof.version, expired_while_live=True, resource_version=live_version)
+            version = replace(
+                proof.version,
+                expired_while_live=True,
+                resource_version=live_version,
+                live_version=0,
+            )
             self.proofs[key] = replace(proof, version=version)
         for identity, log in self.logs.items():
             if identity[:2] == key and log.state is LogState.STORED:

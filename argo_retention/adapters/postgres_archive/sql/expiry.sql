@@ -145,7 +145,7 @@ SELECT uid FROM gone;
 -- name: remember
 -- Proofs of live workflows whose row expired: neither archived again nor held back as unproven.
 UPDATE argo_retention.archived_versions AS v
-SET expired_while_live = true, resource_version = live.resource_version
+SET expired_while_live = true, resource_version = live.resource_version, live_version = 0
 FROM unnest(%(uids)s::text[], %(versions)s::bigint[]) AS live (uid, resource_version)
 WHERE v.clustername = %(clustername)s::text AND v.uid = live.uid;
 
