@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from argo_retention.adapters.kubernetes_cluster.cluster import KubernetesCluster
 from argo_retention.adapters.kubernetes_cluster.connecting import connect
 from argo_retention.adapters.parquet_tables import open_tables
 from argo_retention.adapters.postgres_archive.archive import PostgresArchive
 from argo_retention.adapters.s3_log_store import open_log_store
+from argo_retention.core.database_target import DatabaseTarget
 from argo_retention.core.ports.table_store import TableStore
-from argo_retention.core.settings import Settings
+from argo_retention.core.settings import ClusterSettings, Settings
 from argo_retention.core.settings_file import parse_settings
 from argo_retention.errors import ConfigurationError
 from argo_retention.operations.discovering import database_target, discover
@@ -51,6 +53,18 @@ def utc_now() -> datetime:
     return datetime.now(tz=UTC)
 
 
+def open_cluster(settings: ClusterSettings, partition: str) -> KubernetesCluster:
+    """The Kubernetes API of one cluster; sends nothing yet. Raises ConfigurationError."""
+    return connect(kubeconfig=settings.kubeconfig, context=settings.context, name=partition)
+
+
+def open_archive(target: DatabaseTarget, installation: Installation | None) -> PostgresArchive:
+    """The archive of a database; connects on first use. Without an installation by Argo's own defaults."""
+    database = installation.argo.persistence.database if installation is not None else None
+    offload_table = database.table_name if database is not None else ""
+    return PostgresArchive(target, offload_table=offload_table or OFFLOAD_TABLE)
+
+
 @contextmanager
 def open_site(
     settings: Settings,
@@ -69,12 +83,9 @@ def open_site(
         raise ConfigurationError(
             f"There is no cluster {partition!r} in the settings; there are: {known}."
         )
-    cluster = connect(
-        kubeconfig=cluster_settings.kubeconfig, context=cluster_settings.context, name=partition
-    )
+    cluster = open_cluster(cluster_settings, partition)
     installation = discover(cluster, cluster_settings, partition=partition)
     target = database_target(cluster, installation, os.environ)
-    database = installation.argo.persistence.database
     log_stores = LogStores(
         cluster,
         open_log_store,
@@ -82,8 +93,7 @@ def open_site(
         own_credentials=cluster_settings.s3.credentials == "own",
         endpoint=cluster_settings.s3.endpoint,
     )
-    offload_table = database.table_name if database is not None and database.table_name else ""
-    with PostgresArchive(target, offload_table=offload_table or OFFLOAD_TABLE) as archive:
+    with open_archive(target, installation) as archive:
         yield Site(
             installation=installation,
             cluster=cluster,

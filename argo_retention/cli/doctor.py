@@ -1,0 +1,80 @@
+"""`argo-retention doctor`: tries each right and each part, and says what mends what is missing."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from argo_retention.adapters.bucket_probe import probe_bucket
+from argo_retention.adapters.s3_log_store import open_log_store
+from argo_retention.cli.clusters import chosen_cluster
+from argo_retention.cli.options import cluster_option, config_option, json_option
+from argo_retention.cli.rendering import console, paragraph, print_json, safe
+from argo_retention.operations.doctoring.examining import Instruments, examine
+from argo_retention.operations.doctoring.findings import Finding, Status
+from argo_retention.sites import load_settings, open_archive, open_cluster, utc_now
+
+_STYLES = {Status.OK: "green", Status.WARNING: "yellow", Status.FAILED: "red"}
+
+
+@click.command("doctor")
+@cluster_option
+@config_option
+@json_option
+def command(cluster: str | None, config: Path, as_json: bool) -> int:
+    """Try each right and each part of one cluster, or of all; change nothing.
+
+    Exit code 0 when nothing failed, 1 when something did; warnings are no failure.
+    """
+    settings = load_settings(config)
+    names = list(settings.clusters) if cluster is None else [chosen_cluster(settings, cluster)]
+    instruments = Instruments(
+        connect=open_cluster,
+        open_archive=open_archive,
+        open_log_store=open_log_store,
+        probe=probe_bucket,
+        environment=os.environ,
+        clock=utc_now,
+    )
+    found = examine(settings, names, instruments)
+    findings = list(found if as_json else _shown(found, console()))
+    counts = Counter(finding.status for finding in findings)
+    if as_json:
+        print_json(
+            {
+                "findings": findings,
+                "ok": counts[Status.OK],
+                "warnings": counts[Status.WARNING],
+                "failed": counts[Status.FAILED],
+            }
+        )
+    return 1 if counts[Status.FAILED] else 0
+
+
+def _shown(findings: Iterator[Finding], out: Console) -> Iterator[Finding]:
+    """Each as soon as it is there: a server that does not answer keeps one waiting."""
+    cluster = None
+    counts: Counter[Status] = Counter()
+    for finding in findings:
+        if finding.cluster != cluster:
+            cluster = finding.cluster
+            out.print(Text(f"Cluster {cluster}", style="bold"))
+        counts[finding.status] += 1
+        line = Text(f"{finding.status:<8}", style=_STYLES[finding.status])
+        out.print(
+            line.append_text(Text(f"{finding.check}: ", style="default")).append(
+                paragraph(finding.what)
+            )
+        )
+        if finding.mend:
+            out.print(
+                Text("\n").join(Text("    ") + safe(each) for each in finding.mend.split("\n"))
+            )
+        yield finding
+    out.print(
+        f"{counts[Status.FAILED]} failed, {counts[Status.WARNING]} warnings, {counts[Status.OK]} ok"
+    )
