@@ -44,7 +44,7 @@ def command(subject: str, cluster: str | None, config: Path, show_all: bool, as_
     if len(lives) > 1:
         rows = [(life.uid, _began(life), life.standing) for life in lives]
         title = f"{subject}: {len(lives)} workflows had this name, newest first"
-        out.print(table(title, ("uid", "first seen", "now"), rows))
+        out.print(table(title, ("uid", "earliest record", "now"), rows))
     for life in in_full:
         _print(out, life)
     return 0
@@ -101,10 +101,10 @@ def _print(out: Console, life: Life) -> None:
     ]
     decision, expiry = life.decision, life.expiry
     if decision is not None:
-        rows.append(("retention plan", f"{effect_of(decision).value}: it {decision.sentence}"))
+        rows.append(("retention plan", f"{effect_of(decision).value}: {decision.sentence}"))
         rows.append(("  by rule", _by_rule(decision.rule, decision.rank)))
     if expiry is not None:
-        rows.append(("expiry plan", f"{effect_of(expiry).value}: it {expiry.sentence}"))
+        rows.append(("expiry plan", f"{effect_of(expiry).value}: {expiry.sentence}"))
         rows.append(("  by rule", expiry.rule or "(no rule)"))
     out.print(table(f"{life.namespace}/{life.name}", ("", ""), rows))
     events = [(show_moment(event.at) or "(unknown)", event.what) for event in life.events]

@@ -132,7 +132,7 @@ def _print_plan(
         out.print()
         return
     verb = "deleted" if kind == "retention" else "expired"
-    headings = ("rule", "found", f"would be {verb}", "wait", "held back", "kept", "not finished")
+    headings = ("rule", "found", f"would be {verb}", "wait", "held back", "kept", "ineligible")
     lines = by_rule(decisions)
     rows: list[tuple[object, ...]] = [
         (it.rule or "(no rule)", it.found, it.delete, it.wait, it.hold_back, it.keep, it.leave)
@@ -160,7 +160,7 @@ def _print_list(
     out.print(
         table(
             title + (of if len(shown) < len(decisions) else ""),
-            ("workflow", "rule", "reason", "it"),
+            ("workflow", "rule", "reason", "why"),
             rows,
         )
     )

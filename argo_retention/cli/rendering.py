@@ -12,11 +12,10 @@ from typing import Any
 
 import click
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
 from rich.table import Table
 from rich.text import Text
-
-_UNBOUNDED = 100_000  # columns; a table that is not on a terminal is as wide as its text
 
 
 def console() -> Console:
@@ -50,26 +49,40 @@ class ShownTable:
     rows: Sequence[Sequence[object]]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Folded into the terminal's width; elsewhere one line a row, if the console does not wrap."""
-        on_terminal = console.is_terminal
-        shown = Table(
-            box=SIMPLE_HEAD if on_terminal else None,
-            show_header=any(self.columns),
-            pad_edge=False,
-            header_style="bold" if on_terminal else "",
-        )
-        for number, column in enumerate(self.columns):
-            is_number = bool(self.rows) and all(_is_number(row[number]) for row in self.rows)
-            shown.add_column(
-                safe(column), overflow="fold", justify="right" if is_number else "left"
-            )
-        for row in self.rows:
-            shown.add_row(*(safe(_cell(value)) for value in row))
-        if options.no_wrap and not on_terminal:
-            options = options.update(width=_UNBOUNDED, no_wrap=False)
-        yield Text(_visible(self.title), style="bold" if on_terminal else "")
-        yield from console.render(shown, options)
+        """Folded into the width; one line a row where the console does not wrap (a file, a pipe)."""
+        yield Text(_visible(self.title), style="bold" if console.is_terminal else "")
+        cells = [[_visible(_cell(value)) for value in row] for row in self.rows]
+        if options.no_wrap and not console.is_terminal:
+            yield Text("\n".join(self._lines(cells)))
+        else:
+            yield self._folded(cells)
         yield Text()
+
+    def _folded(self, cells: Sequence[Sequence[str]]) -> Table:
+        shown = Table(box=SIMPLE_HEAD, show_header=any(self.columns), pad_edge=False)
+        for number, column in enumerate(self.columns):
+            justify: JustifyMethod = "right" if self._is_numeric(number) else "left"
+            shown.add_column(safe(column), overflow="fold", justify=justify)
+        for row in cells:
+            shown.add_row(*map(Text, row))
+        return shown
+
+    def _lines(self, cells: Sequence[Sequence[str]]) -> list[str]:
+        lines = [*([self.columns] if any(self.columns) else []), *cells]
+        numbers = range(len(self.columns))
+        widths = [max((cell_len(line[number]) for line in lines), default=0) for number in numbers]
+        return [
+            "  ".join(
+                " " * (widths[number] - cell_len(line[number])) + line[number]
+                if self._is_numeric(number)
+                else set_cell_size(line[number], widths[number])
+                for number in numbers
+            ).rstrip()
+            for line in lines
+        ]
+
+    def _is_numeric(self, number: int) -> bool:
+        return bool(self.rows) and all(_is_number(row[number]) for row in self.rows)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> ShownTable:

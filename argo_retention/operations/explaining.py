@@ -88,7 +88,7 @@ class Life:
 
     @property
     def events(self) -> list[Event]:
-        """What happened, oldest first."""
+        """What happened, oldest first; of the same second in the order of the work."""
         events = []
         row, proof = self.row, self.proof
         if self.live is not None:
@@ -114,7 +114,7 @@ class Life:
             what = f"{_STAGES.get(unit.stage, unit.stage)}: {unit.reason}"
             run = f" (plan {unit.plan_id}, run {unit.run_id})" if unit.plan_id else ""
             events.append(Event(at=unit.at, what=what + run))
-        return sorted(events, key=lambda event: event.at or _LONG_AGO)
+        return sorted(events, key=lambda event: (event.at or _LONG_AGO).replace(microsecond=0))
 
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -163,7 +163,8 @@ def explain(site: Site, subject: str) -> list[Life]:
     known = [life for life in lives if _is_known(life)]
     if not known:
         raise _unknown(site, subject)
-    return known
+    # Of what expired, only the time of its expiry may be left, which tells nothing of its age.
+    return sorted(known, key=lambda life: (life.live is None, life.row is None))
 
 
 def _uids(site: Site, subject: str, live: Sequence[LiveWorkflow], *, ready: bool) -> list[str]:

@@ -175,10 +175,14 @@ def test_deleted_by_us_and_why() -> None:
 
     assert not life.removed_by_others
     assert [event.what for event in life.events if "plan" in event.what] == [
-        "refused: 403: is number 4 of the Succeeded ones by creation, 3 are kept "
-        "(rule retentionPolicy; plan plan-0, run run-1, by schedule)",
-        "deleted from the cluster: is number 4 of the Succeeded ones by creation, 3 are kept "
-        "(rule retentionPolicy, rank 4; plan plan-1, run run-1, by schedule)",
+        (
+            "refused: 403: is number 4 of the Succeeded ones by creation, 3 are kept "
+            "(rule retentionPolicy; plan plan-0, run run-1, by schedule)"
+        ),
+        (
+            "deleted from the cluster: is number 4 of the Succeeded ones by creation, 3 are kept "
+            "(rule retentionPolicy, rank 4; plan plan-1, run run-1, by schedule)"
+        ),
     ]
 
 
