@@ -58,6 +58,10 @@ class PostgresFacts(PostgresPart):
         own = connection.execute(_FACTS["own_rights"]).fetchone() or {}
         if not own["has_schema"]:
             missing.append("schema argo_retention (USAGE on it, or CREATE on the database)")
+        missing += [
+            f"SELECT, INSERT, UPDATE, DELETE on argo_retention.{row['table_name']}"
+            for row in connection.execute(_FACTS["missing_own_rights"])
+        ]
         if not own["has_temporary"]:
             missing.append(f"TEMPORARY on database {own['database']}")
         return missing

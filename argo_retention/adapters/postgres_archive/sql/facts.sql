@@ -5,7 +5,12 @@ SELECT
     current_setting('transaction_read_only') = 'on' AS is_read_only,
     clock_timestamp() AS now,
     to_regclass('schema_history') IS NOT NULL AS has_schema_history,
-    to_regclass('argo_retention.migrations') IS NOT NULL AS has_migrations;
+    CASE
+        -- Even to ask whether a table is there needs USAGE on its schema.
+        WHEN coalesce(has_schema_privilege(to_regnamespace('argo_retention'), 'USAGE'), false)
+            THEN coalesce(has_table_privilege(to_regclass('argo_retention.migrations'), 'SELECT'), false)
+        ELSE false
+    END AS has_migrations;
 
 -- name: schema_version
 -- Version of Argo's tables.
@@ -39,6 +44,20 @@ SELECT
     END AS has_schema,
     has_database_privilege(current_database(), 'TEMPORARY') AS has_temporary,
     current_database() AS database;
+
+-- name: missing_own_rights
+-- Our own tables that this user may not read and write.
+SELECT c.relname AS table_name
+FROM
+    pg_class AS c
+    INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE
+    n.nspname = 'argo_retention' AND c.relkind = 'r'
+    AND NOT (
+        has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
+        AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')
+    )
+ORDER BY c.relname;
 
 -- name: lock_migrations
 -- One at a time; the number is ours alone, and the lock ends with the transaction.
