@@ -14,8 +14,8 @@ from argo_retention.core.manifests import parse_time
 
 _EXPIRY = statements("expiry")
 
-#: Rows of one transaction: its locks are held for about 50 ms, and 200 ms is the most that is allowed.
-UNITS_A_TRANSACTION = 500
+#: Rows of one transaction: its locks are held for about 25 ms, and 200 ms is the most that is allowed.
+UNITS_A_TRANSACTION = 250
 CANDIDATES_A_FETCH = 1000
 
 _TEMPLATE_LABELS = (
@@ -82,7 +82,7 @@ class PostgresExpiry(PostgresPart):
     def expire_rows(
         self, grant: LeaseGrant, units: Sequence[ExpiryUnit], *, live_versions: Mapping[str, int]
     ) -> Sequence[str]:
-        """Transactions of 500 rows; several threads may work on different units at once."""
+        """Small transactions; several threads may work on different units at once."""
         _check(grant, units)
         gone: list[str] = []
         for start in range(0, len(units), UNITS_A_TRANSACTION):

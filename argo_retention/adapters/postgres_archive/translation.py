@@ -15,6 +15,9 @@ from argo_retention.errors import DatabaseError, RowRefusedError
 
 LONGEST_MESSAGE = 300
 
+#: How a message of the client begins that the server sent while the connection was made.
+_REFUSED = "FATAL: "
+
 #: What PostgreSQL says when it is the data that cannot be stored, not the connection or the rights.
 REFUSALS = (psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceeded)
 
@@ -54,7 +57,19 @@ def _message(target: DatabaseTarget, error: psycopg.Error) -> str:
             return f"PostgreSQL {target}: another session holds the rows for too long ({said}); run again."
         case errors.QueryCanceled():
             return f"PostgreSQL {target} stopped a statement: {said}"
+        case psycopg.OperationalError() if error.sqlstate is None and _REFUSED in said:
+            return (
+                f"PostgreSQL {target} refused the connection: {said.rpartition(_REFUSED)[2].strip()}.\n"
+                "Mend user, password or database: the Secrets and persistence.postgresql in Argo's ConfigMap,"
+                " or database.url_env."
+            )
         case psycopg.OperationalError() if error.sqlstate is None:
-            return f"PostgreSQL {target} cannot be reached: {said}"
+            # The client adds a question to what the operating system said.
+            why = said.rpartition(" failed: ")[2].partition(" Is the server running")[0]
+            return (
+                f"PostgreSQL {target} cannot be reached: {why}.\n"
+                "Mend host and port (persistence.postgresql in Argo's ConfigMap, or database.url_env),"
+                " or the network."
+            )
         case _:
             return f"PostgreSQL {target} failed: {said}"
