@@ -42,7 +42,7 @@ def _text(adoption: Adoption, config: Path) -> str:
         )
     patch, *restarts = adoption.commands
     parts = [
-        f"# 1. Put this into {config}; from then on it wins over the ConfigMap.",
+        f"# 1. Merge this into {config}; from then on it wins over the ConfigMap.",
         adoption.settings,
         f"\n# 2. Take the keys out of ConfigMap {adoption.configmap}, or Argo's controller goes on deleting.",
         patch,

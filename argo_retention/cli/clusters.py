@@ -13,6 +13,7 @@ def chosen_cluster(settings: Settings, cluster: str | None) -> str:
         raise ConfigurationError(f"Say which cluster with --cluster; there are: {known}.")
     if cluster not in settings.clusters:
         raise ConfigurationError(
-            f"There is no cluster {cluster!r} in the settings; there are: {known}."
+            f"There is no cluster {cluster!r} in the settings; there are: {known}.\n"
+            "Name one of them with --cluster, or add it under clusters in the settings."
         )
     return cluster

@@ -6,8 +6,20 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from argo_retention.core.config_maps import found
 from argo_retention.core.settings import ClusterSettings, Settings
 from argo_retention.errors import ConfigurationError
+
+#: Kinds of pydantic's errors by how they begin, in words of YAML.
+_WORDS = {
+    "int_": "a whole number",
+    "float_": "a number",
+    "bool_": "true or false",
+    "string_type": "text",
+    "dict_type": "a map",
+    "model_": "a map",
+    "tuple_type": "a list",
+}
 
 
 def parse_settings(text: str, *, source: str) -> Settings:
@@ -51,9 +63,7 @@ def _merge(base: Mapping[str, Any], own: Any) -> Any:
 
 
 def _kind(value: object) -> str:
-    if value is None:
-        return "an empty file"
-    return {list: "a list", str: "text"}.get(type(value), type(value).__name__)
+    return "an empty file" if value is None else found(value)
 
 
 def _yaml_message(error: yaml.YAMLError, source: str) -> str:
@@ -72,7 +82,8 @@ def _message(
     key = ".".join(str(part) for part in path)
     more = error.error_count() - 1
     also = f" ({more} more after this one)" if more else ""
-    return f"{source}, line {line}, key {key}: {_expected(first)}{also}.\nNothing was done; mend that key."
+    expected = _expected(first, path)
+    return f"{source}, line {line}, key {key}: {expected}{also}.\nNothing was done; mend that key."
 
 
 def _path_in_file(loc: Sequence[str | int]) -> tuple[str | int, ...]:
@@ -80,19 +91,45 @@ def _path_in_file(loc: Sequence[str | int]) -> tuple[str | int, ...]:
     return tuple(part for part in loc if part != "[key]")
 
 
-def _expected(problem: Any) -> str:
+def _expected(problem: Any, path: Sequence[str | int]) -> str:
     kind, context = problem["type"], problem.get("ctx", {})
-    found = problem.get("input")
-    shown = f", found {found!r}" if isinstance(found, str | int | float | bool) else ""
+    value = problem.get("input")
+    shown = f", found {value!r}" if isinstance(value, str | int | float | bool) else ""
     if kind == "extra_forbidden":
-        return "there is no such key"
+        return f"there is no such key; expected one of {', '.join(_keys_beside(path))}"
     if kind == "missing":
         return "this key is missing"
     if kind == "value_error":
         return str(context.get("error", problem["msg"]))
     if kind == "literal_error":
         return f"expected {context['expected']}{shown}"
+    if kind == "too_short":
+        return f"expected at least {context['min_length']} entry, found {context['actual_length']}"
+    for prefix, words in _WORDS.items():
+        if kind.startswith(prefix):
+            return f"expected {words}{shown}"
     return f"expected: {problem['msg'].removeprefix('Input should be ')}{shown}"
+
+
+def _keys_beside(path: Sequence[str | int]) -> Sequence[str]:
+    """Keys that are allowed where the last part of the path stands."""
+    schema = Settings.model_json_schema()
+    definitions: Mapping[str, Any] = schema["$defs"]
+    at: Mapping[str, Any] = schema
+    for part in path[:-1]:
+        if isinstance(part, int):
+            inner = at["items"]
+        elif part == "defaults":
+            inner = {"$ref": f"#/$defs/{ClusterSettings.__name__}"}
+        else:  # a map of names, or an object
+            inner = at.get("properties", {}).get(part) or next(
+                iter(at["patternProperties"].values())
+            )
+        for choice in inner.get("anyOf", (inner,)):
+            inner = choice if "$ref" in choice else inner
+        name = inner.get("$ref", "").rpartition("/")[2]
+        at = definitions[name] if name else inner
+    return sorted(at["properties"])
 
 
 def _line_of(path: Sequence[str | int], root: yaml.Node | None) -> int:
@@ -100,10 +137,10 @@ def _line_of(path: Sequence[str | int], root: yaml.Node | None) -> int:
     node, line = root, 1
     for part in path:
         if isinstance(node, yaml.MappingNode):
-            found = next((pair for pair in node.value if pair[0].value == str(part)), None)
-            if found is None:
+            pair = next((each for each in node.value if each[0].value == str(part)), None)
+            if pair is None:
                 break
-            line, node = found[0].start_mark.line + 1, found[1]
+            line, node = pair[0].start_mark.line + 1, pair[1]
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
             if part >= len(node.value):
                 break

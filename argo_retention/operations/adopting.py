@@ -88,7 +88,7 @@ def _settings(installation: Installation) -> str:
         for key, count in counts.items():
             if count is None:
                 lines.append(
-                    f"{_INDENT}  {key}: null  # keeps all; unset in Argo, which takes that as 0: keeps none"
+                    f"{_INDENT}  {key}: null  # keeps all; Argo takes unset as 0 (keeps none)"
                 )
             else:
                 lines.append(f"{_INDENT}  {key}: {count}")
@@ -137,7 +137,7 @@ def _restarts(installation: Installation) -> tuple[str, ...]:
 
 def _notes(installation: Installation, metadata: Mapping[str, Any]) -> tuple[str, ...]:
     notes = [
-        "Write the block into retention.yaml before you patch; the controller reads these keys at its start."
+        "Merge the block into retention.yaml before you patch; the controller reads these keys at its start."
     ]
     if not installation.controllers:
         notes.append(

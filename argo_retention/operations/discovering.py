@@ -105,6 +105,11 @@ def target_of_environment(
     url_env = settings.database.url_env
     if url_env is None:
         return None
+    if not url_env.isidentifier():  # perhaps the URL itself, with its password
+        raise ConfigurationError(
+            f"Cluster {partition}: database.url_env is not the name of an environment variable.\n"
+            "Write a name such as ARCHIVE_URL there, and the URL into that variable."
+        )
     url = environment.get(url_env, "")
     if not url:
         raise ConfigurationError(
@@ -115,7 +120,7 @@ def target_of_environment(
         return DatabaseTarget.from_url(url)
     except ConfigurationError as error:
         raise ConfigurationError(
-            f"Cluster {partition}, environment variable {url_env} (database.url_env): {error}"
+            f"Cluster {partition}, environment variable {url_env} (database.url_env):\n{error}"
         ) from error
 
 

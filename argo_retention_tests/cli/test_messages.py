@@ -8,7 +8,7 @@ import json
 import os
 import re
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,6 @@ from argo_retention.demo.postgres_server import PostgresServer
 from argo_retention.demo.s3_server import S3Server
 from argo_retention_tests.cli.operators_world import (
     ADMIN,
-    CONFIG_MAP,
     NOBODY,
     POWERLESS,
     OperatorsWorld,
@@ -37,24 +36,43 @@ class Scene:
     """What a case may use."""
 
     world: OperatorsWorld
-    database: str  # URL of a database with Argo's tables
+    database: str  # URL of a database with Argo's tables, which nobody changes
     bucket: str
+    postgres: PostgresServer
+    argo_template: str
     monkeypatch: pytest.MonkeyPatch
 
-    def execute(self, statement: str) -> None:
-        with psycopg.connect(self.database, autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]
+    def changed_database(self, name: str, *statements: str) -> str:
+        """A database of one's own, whose tables were changed."""
+        url = self.postgres.create_database(name, template=self.argo_template)
+        with psycopg.connect(url, autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement)  # type: ignore[call-overload]
+        return url
+
+
+@pytest.fixture(scope="module")
+def shared(postgres: PostgresServer, argo_template: str, s3: S3Server) -> tuple[str, str]:
+    """A database and a bucket for all cases: making them takes longer than most commands."""
+    s3.create_bucket("messages")
+    return postgres.create_database("messages", template=argo_template), "messages"
 
 
 @pytest.fixture
 def scene(
     operators_world: OperatorsWorld,
-    argo_database: str,
-    bucket: str,
+    shared: tuple[str, str],
+    postgres: PostgresServer,
+    argo_template: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Scene:
     return Scene(
-        world=operators_world, database=argo_database, bucket=bucket, monkeypatch=monkeypatch
+        world=operators_world,
+        database=shared[0],
+        bucket=shared[1],
+        postgres=postgres,
+        argo_template=argo_template,
+        monkeypatch=monkeypatch,
     )
 
 
@@ -148,6 +166,11 @@ def several_configmaps(scene: Scene, name: str) -> Sequence[str]:
     return adopt(scene, name)
 
 
+def rights_missing(scene: Scene, name: str) -> Sequence[str]:
+    installed(scene, name)
+    return doctor(scene, name, token=POWERLESS)
+
+
 # -- Secrets, database ----------------------------------------------------------------------------------
 
 
@@ -172,9 +195,7 @@ def database_not_postgresql(scene: Scene, name: str) -> Sequence[str]:
 
 
 def wrong_database_password(scene: Scene, name: str) -> Sequence[str]:
-    installed(
-        scene, name, database_secret={"username": "postgres", "password": WRONG_PASSWORD}
-    )
+    installed(scene, name, database_secret={"username": "postgres", "password": WRONG_PASSWORD})
     return doctor(scene, name)
 
 
@@ -195,21 +216,44 @@ def database_url_wrong(scene: Scene, name: str) -> Sequence[str]:
     return doctor(scene, name, database={"url_env": "ARCHIVE_URL"})
 
 
+def database_url_in_the_settings(scene: Scene, name: str) -> Sequence[str]:
+    installed(scene, name)
+    return doctor(scene, name, database={"url_env": f"postgresql://argo:{WRONG_PASSWORD}@db/argo"})
+
+
+def database_missing_right(scene: Scene, name: str) -> Sequence[str]:
+    url = scene.changed_database(
+        "foreigner",
+        f"CREATE ROLE argo_reader LOGIN PASSWORD '{WRONG_PASSWORD}'",
+        "GRANT SELECT ON argo_archived_workflows TO argo_reader",
+        "REVOKE TEMPORARY ON DATABASE foreigner FROM PUBLIC",
+    )
+    reader = {"username": "argo_reader", "password": WRONG_PASSWORD}
+    installed(scene, name, database=url, database_secret=reader)
+    return doctor(scene, name)
+
+
+def database_missing(scene: Scene, name: str) -> Sequence[str]:
+    installed(scene, name, database=scene.database.rpartition("/")[0] + "/argo_workflow")
+    return doctor(scene, name)
+
+
 def database_without_tables(scene: Scene, name: str) -> Sequence[str]:
     installed(scene, name, database=scene.database.rpartition("/")[0] + "/postgres")
     return doctor(scene, name)
 
 
 def unknown_schema_version(scene: Scene, name: str) -> Sequence[str]:
-    scene.execute("UPDATE schema_history SET schema_version = 99")
-    installed(scene, name)
+    url = scene.changed_database("newer", "UPDATE schema_history SET schema_version = 99")
+    installed(scene, name, database=url)
     return doctor(scene, name)
 
 
 def database_read_only(scene: Scene, name: str) -> Sequence[str]:
-    database = scene.database.rpartition("/")[2]
-    scene.execute(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
-    installed(scene, name)
+    url = scene.changed_database(
+        "standby", "ALTER DATABASE standby SET default_transaction_read_only = on"
+    )
+    installed(scene, name, database=url)
     return doctor(scene, name)
 
 
@@ -261,6 +305,7 @@ CASES = {
     "api-unreachable": unreachable_api,
     "api-wrong-token": wrong_token,
     "api-missing-right": missing_right,
+    "api-missing-rights": rights_missing,
     "configmap-not-yaml": broken_yaml_in_configmap,
     "configmap-wrong-unit": wrong_unit_in_configmap,
     "configmap-missing": configmap_missing,
@@ -273,6 +318,9 @@ CASES = {
     "database-unreachable": database_unreachable,
     "database-url-not-set": database_url_not_set,
     "database-url-wrong": database_url_wrong,
+    "database-url-in-the-settings": database_url_in_the_settings,
+    "database-missing-right": database_missing_right,
+    "database-missing": database_missing,
     "database-without-tables": database_without_tables,
     "database-unknown-schema-version": unknown_schema_version,
     "database-read-only": database_read_only,
@@ -295,15 +343,16 @@ def test_a_bad_input_is_answered_by_this_text(name: str, scene: Scene) -> None:
     """At most three lines, the exit code, no traceback, no secret."""
     ended = run(*CASES[name](scene, name))
 
-    texts = [ended.err]
+    texts, mends = [ended.err.strip()], []
     if not ended.err:
-        found = json.loads(ended.out)["findings"]
-        texts = [each["what"] for each in found if each["status"] == "failed"]
+        failed = [each for each in json.loads(ended.out)["findings"] if each["status"] == "failed"]
+        texts = [f"{each['check']}: {each['what']}" for each in failed]
+        mends = [each["mend"] for each in failed if each["mend"]]
     assert ended.code in (1, 2), ended
     assert texts
     for text in texts:
-        assert len(text.strip().splitlines()) <= 3
-    compare(name, f"exit code {ended.code}\n" + "\n".join(text.strip() for text in texts), scene)
+        assert len(text.splitlines()) <= 3
+    compare(name, "\n".join([f"exit code {ended.code}", *texts, *mends]), scene)
 
 
 def test_several_installations_are_told_apart_by_the_settings(
@@ -356,9 +405,7 @@ def compare(name: str, text: str, scene: Scene) -> None:
 
 def timeless(text: str, scene: Scene) -> str:
     """Without what differs from run to run: folders, ports, names of databases and buckets."""
-    database = scene.database.rpartition("/")[2]
     text = text.replace(str(scene.world.folder), "FOLDER")
-    text = text.replace(database, "DATABASE").replace(scene.bucket, "BUCKET")
     text = re.sub(r"port: \d+", "port: PORT", text)
     text = re.sub(r"port \d+", "port PORT", text)
     text = re.sub(r"resourceVersion: '\d+'", "resourceVersion: 'VERSION'", text)

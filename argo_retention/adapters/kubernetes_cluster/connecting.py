@@ -119,7 +119,7 @@ def _load_kubeconfig(
     if not any(file.exists() for file in files):
         raise ConfigurationError(
             f"Cluster {name}: there is no kubeconfig at {paths}.\n"
-            "Name one in the settings (clusters[].kubeconfig) or in KUBECONFIG."
+            f"Name one in the settings (clusters.{name}.kubeconfig) or in KUBECONFIG."
         )
     found, current = _contexts(paths, name)
     wanted = context or current
@@ -127,7 +127,8 @@ def _load_kubeconfig(
         what = f'has no context "{wanted}"' if wanted else "names no current-context"
         raise ConfigurationError(
             f"Cluster {name}: the kubeconfig {paths} {what}.\n"
-            f"Its contexts are: {', '.join(sorted(found)) or 'none'}. Name one in the settings."
+            f"Its contexts are: {', '.join(sorted(found)) or 'none'}. Name one in the settings "
+            f"(clusters.{name}.context)."
         )
     try:
         load_kube_config(config_file=paths, context=wanted, client_configuration=configuration)

@@ -45,7 +45,7 @@ def examine_key_format(findings: Findings, location: S3Location) -> Finding:
     return findings.warning(
         "log keys",
         f"keyFormat {key} has no {{{{workflow.uid}}}}: two workflows of one name share a log object, Argo"
-        " overwrites it, and shared objects never expire",
+        " overwrites it, and unless bucket.exclusive is true such objects never expire",
         key_format_mend(key),
     )
 

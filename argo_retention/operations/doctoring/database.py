@@ -7,8 +7,9 @@ from argo_retention.core.database_target import DatabaseTarget
 from argo_retention.core.ledger import DatabaseFacts
 from argo_retention.errors import DatabaseError
 from argo_retention.operations.doctoring.findings import Finding, Findings
-from argo_retention.operations.guarding import check_schema, check_writable
+from argo_retention.operations.guarding import UNREADABLE_VERSION, check_schema, check_writable
 
+_ABSENT = "(there is no such table)"
 _TABLE_RIGHT = re.compile(r"(\w+) on (\S+)")
 _TEMPORARY = re.compile(r"TEMPORARY on database (.+)")
 
@@ -25,16 +26,24 @@ def examine_database(
         yield findings.ok("database is writable", "it is the primary")
     except DatabaseError as error:
         yield findings.failed("database is writable", error)
-    try:
-        check_schema(facts)
-        yield findings.ok("Argo's tables", f"schema_version {facts.schema_version} is known")
-    except DatabaseError as error:
-        yield findings.failed("Argo's tables", error)
-    if facts.missing_rights:
+    missing = facts.missing_rights
+    if UNREADABLE_VERSION in missing:
+        yield findings.failed(
+            "Argo's tables", "schema_version cannot be read: the right is missing"
+        )
+    else:
+        try:
+            check_schema(facts)
+            yield findings.ok("Argo's tables", f"schema_version {facts.schema_version} is known")
+        except DatabaseError as error:
+            yield findings.failed("Argo's tables", error)
+            if facts.schema_version is None:  # that says it all
+                missing = [right for right in missing if _ABSENT not in right]
+    if missing:
         yield findings.failed(
             "rights in the database",
-            f"user {target.user} lacks: {', '.join(facts.missing_rights)}",
-            grants(facts.missing_rights, target),
+            f"user {target.user} lacks: {', '.join(missing)}",
+            grants(missing, target),
         )
     else:
         yield findings.ok("rights in the database", f"user {target.user} has all that are used")
@@ -51,8 +60,9 @@ def grants(missing: Sequence[str], target: DatabaseTarget) -> str:
     """SQL for the owner of the tables; a table that is not there cannot be granted on."""
     user, database = _quoted(target.user), _quoted(target.database)
     statements = []
+    of_tables: dict[str, list[str]] = {}
     for right in missing:
-        if "no such table" in right:
+        if _ABSENT in right:
             statements.append(f"-- {right}: Argo's controller makes it")
         elif right.startswith("schema argo_retention"):
             statements.append(
@@ -63,8 +73,12 @@ def grants(missing: Sequence[str], target: DatabaseTarget) -> str:
         elif temporary := _TEMPORARY.fullmatch(right):
             statements.append(f"GRANT TEMPORARY ON DATABASE {_quoted(temporary[1])} TO {user};")
         elif table := _TABLE_RIGHT.fullmatch(right):
-            statements.append(f"GRANT {table[1]} ON {_quoted(table[2])} TO {user};")
-    return "\n".join(statements)
+            of_tables.setdefault(table[2], []).append(table[1])
+    on_tables = [
+        f"GRANT {', '.join(rights)} ON {_quoted(table)} TO {user};"
+        for table, rights in of_tables.items()
+    ]
+    return "\n".join(on_tables + statements)
 
 
 def _quoted(name: str) -> str:

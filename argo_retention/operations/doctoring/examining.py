@@ -86,6 +86,10 @@ def _examine_cluster(
         yield from _bucket(findings, cluster, installation, instruments, clocks)
     yield _clocks(findings, instruments.clock(), clocks)
     if cluster is None or installation is None:
+        yield findings.warning(
+            "not tried",
+            "what Argo's ConfigMap leads to: its database, its bucket, its own deleters",
+        )
         return None
     yield from examine_deleters(findings, cluster, installation)
     if target is None:

@@ -19,7 +19,7 @@ class Right:
     group: str
     resource: str
     verbs: tuple[str, ...]
-    namespace: str | None  # None: in all namespaces
+    namespace: str | None  # None: in all namespaces, or the resource has none
     why: str
     only_doctor: bool = False  # without it the product works, only doctor sees less
 
@@ -80,11 +80,11 @@ def examine_rights(
         except ClusterError as error:
             yield findings.failed("rights", error)
             return
-        where = f"in namespace {right.namespace}" if right.namespace else "in all namespaces"
+        where = f" in namespace {right.namespace}" if right.namespace else ""
         if not missing:
-            yield findings.ok(check, f"may {', '.join(right.verbs)} {right.name} {where}")
+            yield findings.ok(check, f"may {', '.join(right.verbs)} {right.name}{where}")
             continue
-        what = f"may not {', '.join(missing)} {right.name} {where} ({right.why})"
+        what = f"may not {', '.join(missing)} {right.name}{where} ({right.why})"
         report = findings.warning if right.only_doctor else findings.failed
         yield report(check, what, _rule(right, missing))
 
