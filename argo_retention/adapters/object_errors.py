@@ -1,16 +1,20 @@
 """What an object store answered, in words for operators.
 
 A body of S3 that refuses a request may repeat it with its session token (SignatureDoesNotMatch and
-ExpiredToken of Amazon's do), so of an answer only status and code are shown, and a refusal is not chained.
+ExpiredToken of Amazon's do), and a request for credentials holds the token of the service account.
+So of an answer only status and code are shown, of a URL no query, and neither of the two is chained.
 """
 
 import re
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 MAX_SHOWN = 256  # characters of a message of the client library
 
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
+_URL = re.compile(r"Error performing [A-Z]+ (\S+)")
+_QUERY = re.compile(r"\?\S*")
 _WRONG_REGION = {"PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed"}
 _WRONG_KEYS = {"SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken", "InvalidToken"}
 _SETTINGS = "artifactRepository.s3 in Argo's ConfigMap, or s3 and storage in retention.yaml"
@@ -39,15 +43,17 @@ def answered_code(error: Exception) -> str:
     return found[1] if found else ""
 
 
-def cause_of(error: Exception) -> Exception | None:
-    """What may stand as the cause: not an answer 4xx, whose body may hold a secret."""
-    return None if 400 <= _status(error) < 500 else error
+def cause_of(error: Exception, place: Place) -> Exception | None:
+    """What may stand as the cause: nothing that may hold a secret."""
+    holds_secret = 400 <= _status(error) < 500 or _credentials_host(error, place)
+    return None if holds_secret else error
 
 
-def lacks_right(error: Exception) -> bool:
+def lacks_right(error: Exception, place: Place) -> bool:
     """Whether the keys are known and what they may do is not enough."""
     code = answered_code(error)
-    return _status(error) in {401, 403} and code not in {*_WRONG_KEYS, "RequestTimeTooSkewed"}
+    is_refusal = _status(error) in {401, 403} and code not in {*_WRONG_KEYS, "RequestTimeTooSkewed"}
+    return is_refusal and not _credentials_host(error, place)
 
 
 def explain(error: Exception, place: Place, operation: str, key: str) -> str:
@@ -60,7 +66,10 @@ def explain(error: Exception, place: Place, operation: str, key: str) -> str:
     tried = f"{tried} at {place.endpoint}"
     status, code = _status(error), answered_code(error)
     found = f"{status or ''} {code}".strip()
-    if status == 404 and code == "NoSuchBucket":
+    if host := _credentials_host(error, place):
+        what = f"there are no credentials for it: {host} gave none"
+        next_step = "Name a Secret with keys, or give the pod a role or AWS_ACCESS_KEY_ID"
+    elif status == 404 and code == "NoSuchBucket":
         what, next_step = "the bucket does not exist", "Make it, or name the right one"
     elif status in {401, 403} or code in _WRONG_KEYS:
         what, next_step = "refused", _after_refusal(code)
@@ -86,11 +95,24 @@ def _after_refusal(code: str) -> str:
     )
 
 
+def _credentials_host(error: Exception, place: Place) -> str:
+    """Host that was asked for credentials, where it is that request that failed; "" otherwise."""
+    url = _URL.search(str(error))
+    if not place.is_bucket or url is None:
+        return ""
+    if url[1] == "REDACTED":  # by obstore: the token of the service account is in it
+        return "the STS service"
+    bucket = urlsplit(place.uri).netloc
+    asked = urlsplit(url[1])
+    return "" if asked.path.startswith(f"/{bucket}") else asked.netloc
+
+
 def _status(error: Exception) -> int:
     found = _STATUS.search(str(error))
     return int(found[1]) if found else 0
 
 
 def _first_line(error: Exception) -> str:
-    """The library's message without its debug part and without any body of the server."""
-    return str(error).partition("\n")[0].partition("<")[0].strip(" .:")[:MAX_SHOWN]
+    """The library's message without its debug part, any body of the server, and queries of URLs."""
+    line = str(error).partition("\n")[0].partition("<")[0]
+    return _QUERY.sub("", line).strip(" .:")[:MAX_SHOWN]

@@ -190,9 +190,9 @@ class ObjectFiles:
             raise _MissingError(message, code=answered_code(error)) from None
         except _FAILURES as error:
             message = explain(error, self.place, operation, key)
-            if lacks_right(error):
-                raise ObjectForbiddenError(message) from cause_of(error)
-            raise ObjectStoreError(message) from cause_of(error)
+            if lacks_right(error, self.place):
+                raise ObjectForbiddenError(message) from cause_of(error, self.place)
+            raise ObjectStoreError(message) from cause_of(error, self.place)
 
 
 class _MissingError(ObjectStoreError):

@@ -73,6 +73,8 @@ def scripted_s3(answer: Callable[[Request], Answer]) -> Iterator[ScriptedS3]:
         server = ScriptedS3(endpoint=f"http://127.0.0.1:{http.server_port}")
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield server
-        http.shutdown()
-        thread.join()
+        try:
+            yield server
+        finally:
+            http.shutdown()
+            thread.join()

@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from argo_retention.adapters.s3_log_store import S3LogStore, open_log_store
 from argo_retention.core.artifact_repositories import S3Location
 from argo_retention.core.ports.log_store import LogStore, ObjectDeletion
 from argo_retention.core.s3_credentials import S3Credentials
-from argo_retention.errors import ObjectStoreError
+from argo_retention.errors import ObjectForbiddenError, ObjectStoreError
 from argo_retention_tests.adapters.scripted_s3 import Answer, Request, error, scripted_s3
 from argo_retention_tests.fakes.log_store import FakeLogStore
 
@@ -63,6 +64,28 @@ def test_p8_a_refusal_that_repeats_the_request_shows_no_secret() -> None:
             sent = server.requests[0].headers
         assert sent["x-amz-security-token"] == "marker-token"
         assert "marker" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_p8_credentials_that_cannot_be_had_are_named_without_the_token(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Also where the pod's own service for credentials refuses, and answers with what it was given."""
+    token = tmp_path / "token"
+    token.write_text("marker-token")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", str(token))
+
+    with scripted_s3(lambda _: error(403, "AccessDenied", "marker-body")) as server:
+        address = f"{server.endpoint}/v1/credentials?marker"
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", address)
+        location = S3Location(endpoint="127.0.0.1:1", insecure=True, bucket="logs")
+        with pytest.raises(ObjectStoreError, match="there are no credentials for it") as caught:
+            put(open_log_store(location, None))
+
+        assert server.requests[0].headers["authorization"] == "marker-token"
+    assert not isinstance(caught.value, ObjectForbiddenError)
+    assert "marker" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_failing_server_is_asked_again_a_few_times_and_then_named() -> None:
@@ -123,6 +146,20 @@ def test_an_object_is_deleted_by_one_request_of_its_own() -> None:
 
     assert deletion is ObjectDeletion.DELETED
     assert asked == [("HEAD", "/logs/a/main.log"), ("DELETE", "/logs/a/main.log")]
+
+
+@pytest.mark.parametrize("code", ["NoSuchKey", "NoSuchBucket"])
+def test_an_object_that_went_meanwhile_is_deleted_unless_the_bucket_went(code: str) -> None:
+    def answer(request: Request) -> Answer:
+        return error(404, code) if request.method == "DELETE" else Answer(headers=HEAD)
+
+    with scripted_s3(answer) as server:
+        store = store_at(server.endpoint)
+        if code == "NoSuchKey":
+            assert store.delete("a/main.log", etag='"e1"') is ObjectDeletion.DELETED
+        else:
+            with pytest.raises(ObjectStoreError, match="the bucket does not exist"):
+                store.delete("a/main.log", etag='"e1"')
 
 
 @pytest.mark.parametrize(
