@@ -36,9 +36,10 @@ def check_scope(grant: LeaseGrant, write: RowWrite) -> None:
         uids.add(write.row.uid)
         if write.row.instanceid != grant.instanceid:
             raise ValueError(f"row of instanceID {write.row.instanceid!r} under another's lease")
-    for part in (*write.logs, *write.references):
-        scopes.add(part.clustername)
-        uids.add(part.uid)
+    scopes |= {log.clustername for log in write.logs}
+    scopes |= {reference.clustername for reference in write.references}
+    uids |= {log.uid for log in write.logs}
+    uids |= {reference.uid for reference in write.references}
     if scopes != {grant.clustername} or len(uids) != 1:
         raise ValueError(
             f"uid {write.proof.uid}: a write mixes workflows, or is not of cluster {grant.clustername!r}"
