@@ -142,7 +142,7 @@ def _proven(life: Life) -> str:
     if life.live is not None and not proof.holds_for(life.live.resource_version):
         return text + f"; now at {life.live.resource_version}, so it must be proven anew"
     if proof.added:
-        return text + f"; {len(proof.added)} entries added to the row, so that Argo finds the logs"
+        return text + f"; entries added to the row so that Argo finds the logs: {len(proof.added)}"
     return text
 
 

@@ -172,7 +172,9 @@ def _print_lost_logs(out: Console, cluster: str, plan: Plan, *, limit: int) -> N
         return
     count = sum(d.lost_logs for d in losing)
     rows = [(f"{d.namespace}/{d.name}", d.lost_logs) for d in _first(losing, limit)]
-    title = f"{cluster}: {count:,} logs of these cannot be had any more and would go with them"
+    title = (
+        f"{cluster}: lost logs that would go with these: {count:,} (they cannot be had any more)"
+    )
     out.print(table(title, ("workflow", "lost logs"), rows))
 
 

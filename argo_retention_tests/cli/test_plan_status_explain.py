@@ -251,8 +251,12 @@ def test_a_kept_plan_is_shown_by_its_id(after_deletion: Installed, kind: str) ->
     plan_id = seen["plans"][kind]["plan_id"]
 
     ended = run("plan", "--config", config, "--plan-id", plan_id)
+    as_json = run("plan", "--config", config, "--plan-id", plan_id, "--json")
 
-    assert ended.code == 0
+    assert (ended.code, as_json.code) == (0, 0)
+    document = json.loads(as_json.out)
+    assert document["kept"]["kind"] == kind
+    assert [document["retention"] is None, document["expiry"] is None].count(True) == 1
     assert f"seed: {kind} plan {plan_id} of run run-delete, made " in ended.out
 
 

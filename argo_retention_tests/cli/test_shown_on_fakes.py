@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,10 @@ def test_entries_that_we_added_to_the_row(show: Show) -> None:
     workflow = world.finished("a")
     world.prove(workflow, added=("a/main",))
 
-    assert "1 entries added to the row" in show(world, "explain", "ci/a").out
+    assert (
+        "entries added to the row so that Argo finds the logs: 1"
+        in show(world, "explain", "ci/a").out
+    )
 
 
 def test_expired_while_live(show: Show) -> None:
@@ -157,12 +161,8 @@ def test_a_row_that_is_not_the_proven_one(show: Show) -> None:
     world.proven("a")
     key = next(iter(world.archive.argo_rows))
     row = world.archive.argo_rows[key]
-    world.archive.put_row(
-        type(row)(
-            **{name: getattr(row, name) for name in row.__dataclass_fields__}
-            | {"workflow": row.workflow.replace(b'"ci"', b'"cd"')}
-        )
-    )
+    other = row.workflow.replace(b'"ci"', b'"cd"')
+    world.archive.put_row(replace(row, workflow=other))
 
     assert "not the row that was proven" in show(world, "explain", "ci/a").out
 
@@ -174,7 +174,7 @@ def test_lost_logs_that_a_deletion_takes_along(show: Show) -> None:
 
     ended = show(world, "plan")
 
-    assert "1 logs of these cannot be had any more and would go with them" in ended.out
+    assert "lost logs that would go with these: 1" in ended.out
 
 
 def test_an_empty_cluster(show: Show) -> None:

@@ -13,7 +13,7 @@ from argo_retention.core.logs import LogRecord, LogReference
 from argo_retention.core.manifests import decode
 from argo_retention.core.policy import Policy
 from argo_retention.core.proofs import Facts, ProvenVersion
-from argo_retention.core.settings import ClusterSettings, RetentionSettings
+from argo_retention.core.settings import ClusterSettings
 from argo_retention.operations.log_stores import LogStores
 from argo_retention.operations.site import Installation, Site
 from argo_retention_tests.core import factories
@@ -46,7 +46,7 @@ class LookedAt:
         self.cluster = FakeCluster(now=NOW)
         self.archive = archive or FakeArchive(now=NOW)
         self.tables = FakeTableStore()
-        settings = ClusterSettings(retention=RetentionSettings(mode=mode))
+        settings = ClusterSettings.model_validate({"retention": {"mode": mode}})
         argo = ArgoSettings(source="ConfigMap argo/config")
         installation = Installation(
             partition="prod",
