@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 
 from argo_retention.cli.executing import RunOutcome
-from argo_retention.cli.rendering import safe, table
+from argo_retention.cli.rendering import paragraph, safe, table
 
 STAGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "workflow_snapshot": ("snapshot", ("found", "finished", "by_phase")),
@@ -40,7 +40,7 @@ def print_outcome(console: Console, outcome: RunOutcome) -> None:
         console.print(table(f"{outcome.cluster}: {stage}", ("", ""), rows))
         print_exceptions(console, outcome.cluster, metadata)
     if outcome.failure:
-        console.print(safe(outcome.failure), style="red", soft_wrap=True)
+        console.print(paragraph(outcome.failure), style="red", soft_wrap=True)
     elif outcome.failed_checks:
         console.print(safe(f"Checks that did not pass: {', '.join(outcome.failed_checks)}."))
     console.print(safe(f"Run {outcome.run_id} of {outcome.job}: {_ended(outcome)}"))

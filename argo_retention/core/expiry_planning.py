@@ -90,7 +90,7 @@ def plan_expiry(
     policy: Policy,
     now: datetime,
     held_namespaces: Mapping[str, str] | None = None,
-    held_live: Mapping[str, str] | None = None,
+    held_live: Mapping[str, str],
     total_rows: int,
 ) -> ExpiryPlan:
     """Decide on every candidate row, and on workflows whose row somebody else removed.
@@ -107,7 +107,7 @@ def plan_expiry(
     """
     held = held_namespaces or {}
     rows = {
-        row.uid: _decide(row, live_versions, held, held_live or {}, policy=policy, now=now)
+        row.uid: _decide(row, live_versions, held, held_live, policy=policy, now=now)
         for row in candidates
     }
     # A row that stands there again has not vanished.

@@ -57,7 +57,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.RULE: "is number {rank} of its group, no condition of rule {rule} keeps it",
     Reason.NO_POLICY: "no policy speaks of it, so it is kept",
     Reason.WITHIN_COUNT: "is number {rank} of the {phase} ones by creation, {limit} are kept",
-    Reason.WITHIN_TTL: "its ttlStrategy keeps it until {detail}",
+    Reason.WITHIN_TTL: "its TTL keeps it until {detail}",
     Reason.KEPT_BY_RULE: "rule {rule} keeps it: {detail}",
     Reason.NO_FINISH_TIME: "has no usable status.finishedAt ({detail}), so its age is unknown",
     Reason.HELD: "is held: {detail}",

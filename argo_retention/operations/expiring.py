@@ -263,6 +263,8 @@ class _Expirer:
         """(outcome, why) of one object; never raises but on an interruption."""
         if self._stop.is_set():
             return "failed", "the run was stopped"
+        if not o.bucket:
+            return "kept", "its row does not tell the bucket (a template has a location of its own)"
         try:
             store = self._store(o)
             head = store.head(o.key)

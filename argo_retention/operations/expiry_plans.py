@@ -9,6 +9,7 @@ from typing import Any
 from argo_retention.core.expiry_planning import (
     ExpiryDecision,
     ExpiryPlan,
+    live_holds,
     plan_expiry,
     shortest_ttl,
 )
@@ -123,6 +124,7 @@ def expiry_plan_now(
         policy=installation.policy,
         now=now,
         held_namespaces=held_namespaces(site),
+        held_live=live_holds(workflows),
         total_rows=counts["rows"],
     )
 
