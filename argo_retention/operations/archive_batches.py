@@ -115,7 +115,7 @@ class BatchArchiver:
                 writes.append(self._write_for(item, logs[item.full.uid]))
             except ManifestError as error:
                 results.append(_refusal(item.full.manifest, "unreadable", first_line(error)))
-        return results + self._write(writes, prepared)
+        return results + self._write(writes, prepared, logs)
 
     # -- preparing ----------------------------------------------------------------------------------------
 
@@ -272,7 +272,8 @@ class BatchArchiver:
             row=row,
             expected_digest=item.row.digest if item.row is not None else "",
             proof=proof,
-            logs=logs,
+            # What the ledger has already is not written again.
+            logs=[r for r in logs if item.known.get((r.node_id, r.container)) != r],
             references=[
                 LogReference(
                     bucket=bucket, key=key, clustername=installation.clustername, uid=full.uid
@@ -293,23 +294,26 @@ class BatchArchiver:
         return same_workflow(manifest, row) is None
 
     def _write(
-        self, writes: Sequence[RowWrite], prepared: Sequence[_Prepared]
+        self,
+        writes: Sequence[RowWrite],
+        prepared: Sequence[_Prepared],
+        logs: Mapping[str, Sequence[LogRecord]],
     ) -> list[WorkflowResult]:
         by_uid = {item.full.uid: item for item in prepared}
-        logs = {write.proof.uid: write for write in writes}
+        write_of = {write.proof.uid: write for write in writes}
         results: list[WorkflowResult] = []
         for written in self._write_halving(writes):
             item = by_uid[written.uid]
             if written.refusal:
                 results.append(_refusal(item.full.manifest, "refused_row", written.refusal))
                 continue
-            write = logs[written.uid]
+            write = write_of[written.uid]
             results.append(
                 ArchivedWorkflow(
                     uid=written.uid,
                     wrote_row=write.row is not None,
-                    logs=write.logs,
-                    new_logs=sum(1 for r in write.logs if r not in item.known.values()),
+                    logs=logs[written.uid],
+                    new_logs=len(write.logs),
                 )
             )
         return results

@@ -36,7 +36,7 @@ WHERE
     r.clustername = %(clustername)s::text AND r.uid = ANY (%(uids)s::text[])
     AND NOT EXISTS (
         SELECT
-        FROM unnest(%(of_uids)s::text[], %(buckets)s::text[], %(keys)s::text[]) AS kept (uid, bucket, key)
+        FROM json_to_recordset(%(references)s::json) AS kept (uid text, bucket text, key text)
         WHERE kept.uid = r.uid AND kept.bucket = r.bucket AND kept.key = r.key
     );
 
@@ -44,7 +44,7 @@ WHERE
 -- References of rows as the caller read them.
 INSERT INTO argo_retention.log_references (bucket, key, clustername, uid)
 SELECT kept.bucket, kept.key, %(clustername)s::text, kept.uid
-FROM unnest(%(of_uids)s::text[], %(buckets)s::text[], %(keys)s::text[]) AS kept (uid, bucket, key)
+FROM json_to_recordset(%(references)s::json) AS kept (uid text, bucket text, key text)
 ON CONFLICT DO NOTHING;
 
 -- name: mark_read
