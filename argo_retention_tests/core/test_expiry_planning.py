@@ -34,7 +34,7 @@ UID = row_candidate().uid
 
 
 def plan(rows, policy_: Policy = TTL, **overrides) -> ExpiryPlan:
-    plain = {"live_versions": {}, "now": NOW, "total_rows": 0}
+    plain = {"live_versions": {}, "held_live": {}, "now": NOW, "total_rows": 0}
     return plan_expiry(rows, policy=policy_, **plain | overrides)
 
 
