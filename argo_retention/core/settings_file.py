@@ -136,16 +136,17 @@ def _line_of(path: Sequence[str | int], root: yaml.Node | None) -> int:
     """Line of the deepest node on the path that stands in the file."""
     node, line = root, 1
     for part in path:
-        if isinstance(node, yaml.MappingNode):
-            pair = next((each for each in node.value if each[0].value == str(part)), None)
-            if pair is None:
-                break
-            line, node = pair[0].start_mark.line + 1, pair[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            if part >= len(node.value):
-                break
-            node = node.value[part]
-            line = node.start_mark.line + 1
-        else:
+        children = _children(node)
+        if str(part) not in children:
             break
+        key, node = children[str(part)]
+        line = key.start_mark.line + 1
     return line
+
+
+def _children(node: yaml.Node | None) -> Mapping[str, tuple[yaml.Node, yaml.Node]]:
+    """Key, or place in a list, → where it begins, and its value."""
+    if isinstance(node, yaml.MappingNode):
+        return {str(key.value): (key, value) for key, value in node.value}
+    entries = node.value if isinstance(node, yaml.SequenceNode) else ()
+    return {str(place): (entry, entry) for place, entry in enumerate(entries)}

@@ -30,7 +30,7 @@ def without_key(text: str, path: Sequence[str]) -> str:
             return cut
     except ConfigurationError:  # an anchor went with the key
         pass
-    return yaml.safe_dump(wanted, sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(wanted, sort_keys=False)
 
 
 def _without(value: Any, path: Sequence[str]) -> Any:

@@ -16,6 +16,8 @@ from argo_retention.operations.site import Installation
 POLICY, PERSISTENCE, TTL, OLD_FORM = "retentionPolicy", "persistence", "archiveTTL", "config"
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _INDENT = "      "
+#: Line breaks of YAML that PyYAML would write as they are, and read as something else.
+_ODD_BREAKS = "\x85\u2028\u2029"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +122,14 @@ _Dumper.add_representer(str, _text)
 
 
 def _patch_command(namespace: str, name: str, patch: Mapping[str, Any]) -> str:
-    text = yaml.dump(patch, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
+    texts = [str(text) for text in patch["data"].values()]
+    text = yaml.dump(
+        patch,
+        Dumper=_Dumper,
+        sort_keys=False,
+        width=10_000,
+        allow_unicode=not any(mark in text for text in texts for mark in _ODD_BREAKS),
+    )
     return (
         f"kubectl --namespace {namespace} patch configmap {name} --type merge"
         f" --patch-file /dev/stdin <<'EOF'\n{text}EOF"

@@ -8,7 +8,7 @@ import yaml
 from argo_retention.core.manifests import section
 from argo_retention.core.ports.cluster import Cluster
 from argo_retention.core.selectors import LabelSelector
-from argo_retention.errors import ArgoRetentionError, ClusterError
+from argo_retention.errors import ClusterError, ManifestError
 from argo_retention.operations.doctoring.findings import Finding, Findings, listed
 from argo_retention.operations.site import Installation
 
@@ -31,8 +31,8 @@ def examine_deleters(
         yield findings.warning(
             "templates and CronWorkflows", f"they could not be looked at: {error}"
         )
-    except ArgoRetentionError as error:  # a spec that nobody validated
-        yield findings.warning("templates and CronWorkflows", f"one cannot be read: {error}")
+    except ManifestError as error:  # a spec that nobody validated
+        yield findings.warning("templates and CronWorkflows", f"not all can be read: {error}")
 
 
 def _of_configmap(findings: Findings, installation: Installation) -> Iterator[Finding]:
@@ -96,27 +96,25 @@ def _of_templates(
     templates: Sequence[Mapping[str, Any]],
     crons: Sequence[Mapping[str, Any]],
 ) -> Iterator[Finding]:
-    strategies = {
-        f"{kind} {_name(each)}": (section(spec, "ttlStrategy"), section(each, "metadata")["name"])
-        for kind, specs in (
-            ("WorkflowTemplate", [(each, section(each, "spec")) for each in templates]),
-            (
-                "CronWorkflow",
-                [(each, section(section(each, "spec"), "workflowSpec")) for each in crons],
-            ),
-        )
-        for each, spec in specs
-        if section(spec, "ttlStrategy")
-    }
+    strategies: dict[str, tuple[str, Mapping[str, Any]]] = {}
+    for kind, manifests, path in (
+        ("WorkflowTemplate", templates, ("spec",)),
+        ("CronWorkflow", crons, ("spec", "workflowSpec")),
+    ):
+        for manifest in manifests:
+            strategy = _inside(manifest, kind, *path, "ttlStrategy")
+            if strategy:
+                name = str(section(manifest, "metadata")["name"])
+                strategies[f"{kind} {_name(manifest)}"] = (name, strategy)
     if not strategies:
         yield findings.ok("ttlStrategy of templates", "no WorkflowTemplate or CronWorkflow has one")
         return
-    strategy, template = next(iter(strategies.values()))
+    template, strategy = next(iter(strategies.values()))
     yield findings.warning(
         "ttlStrategy of templates",
         f"Argo's controller deletes by itself what comes from {listed(list(strategies))};"
         " take it out there and write rules, such as",
-        _rule(str(template), strategy, template=str(template)),
+        _rule(template, strategy, template=template),
     )
 
 
@@ -124,7 +122,7 @@ def _of_crons(findings: Findings, crons: Sequence[Mapping[str, Any]]) -> Finding
     check = "history limits of CronWorkflows"
     limited = []
     for cron in crons:
-        spec = section(cron, "spec")
+        spec = _inside(cron, "CronWorkflow", "spec")
         limits = [
             default if spec.get(key) is None else spec[key] for key, default in _LIMITS.items()
         ]
@@ -152,6 +150,17 @@ def _managed(cluster: Cluster, kind: str, installation: Installation) -> list[Ma
         if kind == "WorkflowTemplate"  # templates carry no instance id
         or wanted.matches(section(section(found, "metadata"), "labels"))
     ]
+
+
+def _inside(manifest: Mapping[str, Any], kind: str, *path: str) -> Mapping[str, Any]:
+    """The map at this path, empty where there is none. Raises ManifestError that names the object."""
+    inner = manifest
+    try:
+        for key in path:
+            inner = section(inner, key)
+    except ManifestError as error:
+        raise ManifestError(f"{kind} {_name(manifest)}: {error}") from error
+    return inner
 
 
 def _name(manifest: Mapping[str, Any]) -> str:

@@ -1,0 +1,95 @@
+import json
+
+import pytest
+import yaml
+
+from argo_retention.core.settings import Settings
+from argo_retention.errors import ObjectForbiddenError
+from argo_retention.operations.doctoring.findings import Status
+from argo_retention_tests.operations.examined import Practice, finding, of_status
+from argo_retention_tests.operations.installations import S3, put_argo
+
+
+@pytest.fixture
+def practice() -> Practice:
+    """A sound installation."""
+    made = Practice()
+    put_argo(made.cluster)
+    return made
+
+
+def test_missing_rights_are_mended_by_a_policy(practice: Practice) -> None:
+    practice.store.fail("delete", ObjectForbiddenError("DELETE: refused"), times=None)
+
+    found = finding(practice.examine(), "bucket")
+
+    assert found.status is Status.FAILED
+    assert found.what == "cannot delete objects in bucket logs: DELETE: refused"
+    document = json.loads(found.mend)
+    assert document["Statement"] == [
+        {
+            "Effect": "Allow",
+            "Action": ["s3:DeleteObject"],
+            "Resource": ["arn:aws:s3:::logs/*"],
+        },
+        {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": ["arn:aws:s3:::logs"]},
+    ]
+
+
+def test_a_missing_bucket_is_not_mended_by_a_policy(practice: Practice) -> None:
+    practice.store.exists = False
+
+    findings = practice.examine()
+
+    assert finding(findings, "bucket").mend == ""
+    assert "conditional put" not in {each.check for each in findings}
+
+
+def test_one_that_ignores_conditions_is_a_warning(practice: Practice) -> None:
+    store = practice.store
+    store.before("put_if_absent", lambda call: store.objects.pop(call["key"], None), times=None)
+
+    assert of_status(practice.examine(), Status.WARNING) == ["conditional put"]
+
+
+def test_a_missing_secret_is_a_failure(practice: Practice) -> None:
+    practice.cluster.remove("Secret", "argo", "s3")
+
+    assert "no Secret 's3'" in finding(practice.examine(), "bucket").what
+
+
+@pytest.mark.parametrize(
+    ("key_format", "better"),
+    [
+        ("", "{{workflow.name}}/{{workflow.uid}}/{{pod.name}}"),
+        ("logs", "logs/{{workflow.uid}}"),
+        ("{{workflow.uid}}", None),
+    ],
+)
+def test_a_key_without_the_uid_is_a_warning(key_format: str, better: str | None) -> None:
+    practice = Practice()
+    repository = {"s3": {**S3, "keyFormat": key_format}}
+    put_argo(practice.cluster, {"artifactRepository": repository})
+
+    found = finding(practice.examine(), "log keys")
+
+    assert (found.status is Status.WARNING) == (better is not None)
+    if better is not None:
+        mend = yaml.safe_load(found.mend)
+        assert mend == {"artifactRepository": {"s3": {"keyFormat": better}}}
+
+
+@pytest.mark.parametrize("repository", [None, {"archiveLogs": True}, {"gcs": {"bucket": "b"}}])
+def test_without_s3_there_must_be_a_place_for_plans(repository: object) -> None:
+    practice = Practice()
+    put_argo(practice.cluster, {"artifactRepository": repository})
+
+    without, with_place = (
+        finding(practice.examine(storage=storage), "bucket")
+        for storage in ({}, {"uri": "file:///plans"})
+    )
+
+    assert without.status is Status.FAILED
+    settings = yaml.safe_load(without.mend)
+    assert Settings.model_validate(settings).clusters["prod"].storage.uri is not None
+    assert with_place.status is Status.WARNING
