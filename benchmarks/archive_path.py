@@ -13,7 +13,7 @@ from argo_retention.core.nodes import log_artifacts
 from argo_retention.operations.archive_batches import BatchArchiver, Refusal
 from argo_retention.operations.archiving import in_batches, pipeline
 from argo_retention.operations.site import Site
-from benchmarks.argo_statements import archive_as_argo, content, copy_rows, values_of
+from benchmarks.argo_statements import Values, archive_as_argo, content, copy_rows, values_of
 from benchmarks.figures import Bar, Figure, clock, rounds
 from benchmarks.stage import CLUSTER, NOW, Stage, opened
 from benchmarks.workflows import BUCKET, SceneBuilder, body_of, make_runs
@@ -28,7 +28,7 @@ def measure(stage: Stage) -> list[Figure]:
     runs = make_runs(builder, count, s3=stage.s3_address, named_logs=True)
     bodies = [body_of(run) for run in runs]
     rows = [build_row(decode(body), clustername=CLUSTER, instanceid="") for body in bodies]
-    contents: list[tuple[int, str]] = []
+    contents: list[Values] = []
 
     def ours(_: int) -> float:
         seconds: list[float] = []

@@ -1,8 +1,9 @@
 """One batch of finished workflows: made whole, compared with their rows, logs saved, rows written."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
@@ -111,10 +112,8 @@ class BatchArchiver:
         for item in prepared:
             if item.full.uid not in logs:
                 continue
-            try:
+            with _named(item, results):
                 writes.append(self._write_for(item, logs[item.full.uid]))
-            except ManifestError as error:
-                results.append(_refusal(item.full.manifest, "unreadable", first_line(error)))
         return results + self._write(writes, prepared, logs)
 
     # -- preparing ----------------------------------------------------------------------------------------
@@ -218,13 +217,20 @@ class BatchArchiver:
         self, prepared: Sequence[_Prepared], results: list[WorkflowResult]
     ) -> dict[str, list[LogRecord]]:
         """uid → the records of all its logs; intents are committed before the first put."""
-        surveys = [self._logs.submit(self._survey.survey, p.full, p.known) for p in prepared]
         found: dict[str, list[LogRecord | LogTask]] = {}
-        for item, survey in zip(prepared, surveys, strict=True):
-            try:
+        surveys: list[tuple[_Prepared, Future[list[LogRecord | LogTask]]]] = []
+        for item in prepared:
+            # Most are at hand without a question, and a thread for each costs more than the answer.
+            with _named(item, results):
+                at_hand = self._survey.at_hand(item.full, item.known)
+                if at_hand is not None:
+                    found[item.full.uid] = at_hand
+                else:
+                    asked = self._logs.submit(self._survey.survey, item.full, item.known)
+                    surveys.append((item, asked))
+        for item, survey in surveys:
+            with _named(item, results):
                 found[item.full.uid] = survey.result()
-            except ManifestError as error:
-                results.append(_refusal(item.full.manifest, "unreadable", first_line(error)))
         tasks = [t for looked in found.values() for t in looked if isinstance(t, LogTask)]
         if tasks:
             self._site.archive.record_logs(self._grant, [task.record for task in tasks])
@@ -336,6 +342,15 @@ class BatchArchiver:
 
 
 _COMPLETED = frozenset(phase.value for phase in WorkflowPhase if phase.is_completed)
+
+
+@contextmanager
+def _named(item: _Prepared, results: list[WorkflowResult]) -> Iterator[None]:
+    """A workflow that cannot be read is kept and named; the others of its batch go on."""
+    try:
+        yield
+    except ManifestError as error:
+        results.append(_refusal(item.full.manifest, "unreadable", first_line(error)))
 
 
 def facts_of(manifest: Mapping[str, Any]) -> Facts:

@@ -3,8 +3,8 @@
 Every failure is `unsettled`, which forbids deletion; only positive proof is `lost`.
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -46,64 +46,91 @@ class LogSurvey:
         `known` is what the ledger has: (node id, container) → record.
         """
         found: list[LogRecord | LogTask] = []
-        for node in workflow.nodes:
-            template = template_of(workflow.manifest, node.raw)
-            pods = _OncePod(self._site, workflow, node)
-            for container in _containers(workflow, node, template):
-                record = known.get((node.id, container))
-                if record is not None and record.state.is_settled:
-                    found.append(record)
-                    continue
-                blank = self._blank(workflow, node, container)
-                try:
-                    found.append(self._look(workflow, node, template, blank, record, pods))
-                except ArgoRetentionError as error:
-                    found.append(unsettled(blank, first_line(error)))
+        pods: dict[str, _OncePod] = {}
+        for log in _logs_of(workflow, known):
+            if log.known is not None and log.known.state.is_settled:
+                found.append(log.known)
+                continue
+            blank = self._blank(workflow, log)
+            pod = pods.setdefault(log.node.id, _OncePod(self._site, workflow, log.node))
+            try:
+                found.append(self._look(workflow, log, blank, pod))
+            except ArgoRetentionError as error:
+                found.append(unsettled(blank, first_line(error)))
         return found
 
-    def _blank(self, workflow: FullWorkflow, node: PodNode, container: str) -> LogRecord:
+    def at_hand(
+        self, workflow: FullWorkflow, known: Mapping[tuple[str, str], LogRecord]
+    ) -> list[LogRecord | LogTask] | None:
+        """What `survey` would say where ledger and nodes say all; None where bucket or pods must be asked."""
+        found: list[LogRecord | LogTask] = []
+        for log in _logs_of(workflow, known):
+            verdict = log.known
+            if verdict is None or not verdict.state.is_settled:
+                verdict = self._by_node(workflow, log)
+            if verdict is None:
+                return None
+            found.append(verdict)
+        return found
+
+    def _blank(self, workflow: FullWorkflow, log: "_Log") -> LogRecord:
         return LogRecord(
             clustername=self._site.installation.clustername,
             uid=workflow.uid,
             namespace=workflow.namespace,
             workflow=workflow.name,
-            node_id=node.id,
-            container=container,
+            node_id=log.node.id,
+            container=log.container,
             state=LogState.UNSETTLED,
             reason="",
             run_id=self._site.run_id,
         )
 
-    def _look(
-        self,
-        workflow: FullWorkflow,
-        node: PodNode,
-        template: Mapping[str, Any] | None,
-        blank: LogRecord,
-        known: LogRecord | None,
-        pods: "_OncePod",
-    ) -> LogRecord | LogTask:
-        if node.memoized:
+    def _by_node(self, workflow: FullWorkflow, log: "_Log") -> LogRecord | None:
+        """What its node says without a question to anybody; None where that does not settle it."""
+        artifact = workflow.artifacts.get((log.node.id, log.container))
+        if log.node.memoized:
+            blank = self._blank(workflow, log)
             return lost(blank, "memoized: the node ran no pod of its own")
-        artifact = workflow.artifacts.get((node.id, blank.container))
+        if artifact is not None and artifact.deleted:
+            return lost(self._blank(workflow, log), "deleted by Argo's artifact GC")
+        if artifact is not None or (log.known is not None and log.known.state is LogState.INTENDED):
+            return None  # there may be an object
+        return self._not_wanted(workflow, log)
+
+    def _not_wanted(self, workflow: FullWorkflow, log: "_Log") -> LogRecord | None:
+        reason = ""
+        if workflow.save == "none":
+            reason = "logs.save is none"
+        elif (log.node.id, log.container) in workflow.artifacts:
+            return None  # it was wanted
+        elif not _is_wanted(workflow, log.template):
+            reason = "archiveLogs is off"
+        elif workflow.repository is None or not workflow.repository.kind:
+            reason = "no artifact repository is configured, so there is nowhere to store it"
+        if not reason:
+            return None
+        return replace(self._blank(workflow, log), state=LogState.NOT_WANTED, reason=reason)
+
+    def _look(
+        self, workflow: FullWorkflow, log: "_Log", blank: LogRecord, pods: "_OncePod"
+    ) -> LogRecord | LogTask:
+        verdict = self._by_node(workflow, log)
+        if verdict is not None:
+            return verdict
+        artifact = workflow.artifacts.get((log.node.id, log.container))
         if artifact is not None:
-            if artifact.deleted:
-                return lost(blank, "deleted by Argo's artifact GC")
-            stored = self._stored_by_argo(workflow, node, blank, artifact)
+            stored = self._stored_by_argo(workflow, log.node, blank, artifact)
             if stored is not None:
                 return stored
-        if known is not None and known.state is LogState.INTENDED:
-            adopted = self._adopted(workflow, known)
+        if log.known is not None and log.known.state is LogState.INTENDED:
+            adopted = self._adopted(workflow, log.known)
             if adopted is not None:
                 return adopted
-        if workflow.save == "none":
-            return replace(blank, state=LogState.NOT_WANTED, reason="logs.save is none")
-        if artifact is None and not _is_wanted(workflow, template):
-            return replace(blank, state=LogState.NOT_WANTED, reason="archiveLogs is off")
-        if artifact is None and (workflow.repository is None or not workflow.repository.kind):
-            reason = "no artifact repository is configured, so there is nowhere to store it"
-            return replace(blank, state=LogState.NOT_WANTED, reason=reason)
-        return self._from_pod(workflow, node, template, blank, pods)
+        verdict = self._not_wanted(workflow, log)
+        if verdict is not None:
+            return verdict
+        return self._from_pod(workflow, log.node, log.template, blank, pods)
 
     def _stored_by_argo(
         self, workflow: FullWorkflow, node: PodNode, blank: LogRecord, artifact: LogArtifact
@@ -173,6 +200,24 @@ class LogSurvey:
             reason="about to be saved",
         )
         return LogTask(workflow=workflow, pod=pod, location=key.location, record=intent)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Log:
+    """One log that a workflow may have, with what the ledger has of it."""
+
+    node: PodNode
+    template: Mapping[str, Any] | None
+    container: str
+    known: LogRecord | None
+
+
+def _logs_of(workflow: FullWorkflow, known: Mapping[tuple[str, str], LogRecord]) -> Iterator[_Log]:
+    for node in workflow.nodes:
+        template = template_of(workflow.manifest, node.raw)
+        for container in _containers(workflow, node, template):
+            record = known.get((node.id, container))
+            yield _Log(node=node, template=template, container=container, known=record)
 
 
 class _OncePod:
