@@ -8,16 +8,16 @@ recorded as deleted.
 
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from argo_retention.core.ledger import Deletion, LeaseGrant, LockedRow, PlanRecord
 from argo_retention.core.live_workflows import LiveWorkflow
-from argo_retention.core.planning import Decision, Plan, intersection
+from argo_retention.core.planning import Decision, Plan, intersection, waves
 from argo_retention.core.ports.cluster import DeleteOutcome
-from argo_retention.core.reasons import Reason, sentence
+from argo_retention.core.reasons import Reason, Verdict, sentence
 from argo_retention.errors import ClusterError, PlanRefusedError
 from argo_retention.operations.guarding import check_sound
 from argo_retention.operations.pacing import Pace
@@ -31,7 +31,10 @@ BATCHES_AT_ONCE = 3
 FAILURES_BEFORE_STOP = 20
 
 OBSERVED = "observed"
+OWNER_STAYS = "refused: it owns a workflow that stays"
 STOPPED = "refused: the run was stopped before the request"
+#: TERMINATING is not among them: what a finalizer holds is still owned.
+LEFT_THE_CLUSTER = frozenset({DeleteOutcome.DELETED.value, DeleteOutcome.GONE.value, OBSERVED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,14 +77,14 @@ def collect(site: Site, grant: LeaseGrant, *, plan_id: str | None = None) -> Col
         raise PlanRefusedError(fresh.refusal)
     going = intersection(planned, fresh)
     intents = {d.uid: _intent(site, record, d) for d in planned.removals}
-    left_out = _left_out(planned, fresh, intents)
+    left_out = _left_out(planned, fresh, intents, going={d.uid for d in going})
     applies = site.installation.applies
     if applies and not site.archive.claim_plan(grant, record.plan_id):
         raise PlanRefusedError(
             f"Plan {record.plan_id} was used or superseded a moment ago. Nothing was deleted."
         )
     collector = _Collector(site, grant, applies=applies)
-    done = collector.run([intents[d.uid] for d in going])
+    done = collector.run(waves(going), intents)
     if applies and left_out:
         site.archive.record_deletions(grant, left_out)
     deletions = [*done, *left_out]
@@ -131,18 +134,22 @@ def _intent(site: Site, record: PlanRecord, decision: Decision) -> Deletion:
     )
 
 
-def _left_out(planned: Plan, fresh: Plan, intents: Mapping[str, Deletion]) -> list[Deletion]:
+def _left_out(
+    planned: Plan, fresh: Plan, intents: Mapping[str, Deletion], *, going: Collection[str]
+) -> list[Deletion]:
     """Planned removals that a fresh look keeps, each with what it says now."""
     now = {decision.uid: decision for decision in fresh.decisions}
     left_out = []
     for decision in planned.removals:
         current = now.get(decision.uid)
+        if decision.uid in going:
+            continue
         if current is None:
             outcome = DeleteOutcome.GONE.value
         elif current.resource_version != decision.resource_version:
             outcome = f"{DeleteOutcome.CHANGED.value}: {sentence(Reason.CHANGED)}"
-        elif current in fresh.removals:
-            continue
+        elif current.verdict is Verdict.REMOVE:
+            outcome = "kept: it owns a workflow that stays"
         else:
             outcome = f"kept: {current.sentence}"
         left_out.append(replace(intents[decision.uid], outcome=outcome))
@@ -166,23 +173,47 @@ class _Collector:
         self._done = 0
         self._lock = threading.Lock()
 
-    def run(self, intents: Sequence[Deletion]) -> list[Deletion]:
-        """All intents with their outcomes; stops early when interrupted or when the API keeps failing."""
-        batches = [intents[i : i + BATCH] for i in range(0, len(intents), BATCH)]
-        total = len(intents)
+    def run(
+        self, going: Sequence[Sequence[Decision]], intents: Mapping[str, Deletion]
+    ) -> list[Deletion]:
+        """All decisions, wave by wave, with their outcomes; stops early when the API keeps failing.
+
+        An owner whose dependant did not go stays as well: its cascade would take the dependant along.
+        """
+        total = sum(len(wave) for wave in going)
+        done: list[Deletion] = []
+        still_owned: set[str] = set()  # uids of owners of what stayed
         with (
             ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="delete") as requests,
             ThreadPoolExecutor(BATCHES_AT_ONCE, thread_name_prefix="batch") as workers,
         ):
-            futures = [workers.submit(self._batch, batch, requests, total) for batch in batches]
-            try:
-                return [deletion for future in futures for deletion in future.result()]
-            finally:
-                # Reached by an error or an interruption too: what has not been sent is not sent any more.
-                if not all(future.done() for future in futures):
-                    self._stop.set()
-                    for future in futures:
-                        future.cancel()
+            for wave in going:
+                may_go = [intents[d.uid] for d in wave if d.uid not in still_owned]
+                outcomes = self._wave(may_go, requests, workers, total)
+                spared = [intents[d.uid] for d in wave if d.uid in still_owned]
+                outcomes += [self._report(each, OWNER_STAYS, total) for each in spared]
+                stayed = {o.uid for o in outcomes if o.outcome not in LEFT_THE_CLUSTER}
+                still_owned |= {uid for d in wave if d.uid in stayed for uid in d.owners}
+                done += outcomes
+        return done
+
+    def _wave(
+        self,
+        intents: Sequence[Deletion],
+        requests: ThreadPoolExecutor,
+        workers: ThreadPoolExecutor,
+        total: int,
+    ) -> list[Deletion]:
+        batches = [intents[i : i + BATCH] for i in range(0, len(intents), BATCH)]
+        futures = [workers.submit(self._batch, batch, requests, total) for batch in batches]
+        try:
+            return [deletion for future in futures for deletion in future.result()]
+        finally:
+            # Reached by an error or an interruption too: what has not been sent is not sent any more.
+            if not all(future.done() for future in futures):
+                self._stop.set()
+                for future in futures:
+                    future.cancel()
 
     def _batch(
         self, intents: Sequence[Deletion], requests: ThreadPoolExecutor, total: int

@@ -123,7 +123,7 @@ def test_an_empty_namespace_lists_as_one_empty_page(world: World) -> None:
     assert not page.workflows
 
 
-def test_a_namespace_that_is_not_there_is_no_empty_list(world: World) -> None:
+def test_p2_a_namespace_that_is_not_there_is_no_empty_list(world: World) -> None:
     with pytest.raises(ListIncompleteError):
         list(world.cluster.list_metadata(selector="", namespace="no-such-namespace"))
     with pytest.raises(ListIncompleteError):
@@ -195,7 +195,7 @@ def test_a_delete_takes_the_version_that_was_meant(world: World) -> None:
     assert names(world) == []
 
 
-def test_a_workflow_that_changed_is_not_deleted(world: World) -> None:
+def test_p1_a_workflow_that_changed_is_not_deleted(world: World) -> None:
     made = key(workflow(world, "w"))
     world.relabel(NS, "w", {"argo": "retry"})
 
@@ -203,7 +203,7 @@ def test_a_workflow_that_changed_is_not_deleted(world: World) -> None:
     assert names(world) == ["w"]
 
 
-def test_another_workflow_of_the_same_name_is_not_deleted(world: World) -> None:
+def test_p1_another_workflow_of_the_same_name_is_not_deleted(world: World) -> None:
     first = key(workflow(world, "w"))
     world.remove(NS, "w")
     second = key(workflow(world, "w"))
