@@ -13,11 +13,12 @@ from argo_retention.adapters.bucket_probe import probe_bucket
 from argo_retention.adapters.s3_log_store import open_log_store
 from argo_retention.cli.clusters import chosen_cluster
 from argo_retention.cli.options import cluster_option, config_option, json_option
-from argo_retention.cli.rendering import console, paragraph, print_json, safe
+from argo_retention.cli.rendering import console, print_json, safe
 from argo_retention.operations.doctoring.examining import Instruments, examine
 from argo_retention.operations.doctoring.findings import Finding, Status
 from argo_retention.sites import load_settings, open_archive, open_cluster, utc_now
 
+_MARGIN = 8  # columns of the status
 _STYLES = {Status.OK: "green", Status.WARNING: "yellow", Status.FAILED: "red"}
 
 
@@ -64,16 +65,11 @@ def _shown(findings: Iterator[Finding], out: Console) -> Iterator[Finding]:
             cluster = finding.cluster
             out.print(Text(f"Cluster {cluster}", style="bold"))
         counts[finding.status] += 1
-        line = Text(f"{finding.status:<8}", style=_STYLES[finding.status])
-        out.print(
-            line.append_text(Text(f"{finding.check}: ", style="default")).append(
-                paragraph(finding.what)
-            )
-        )
-        if finding.mend:
-            out.print(
-                Text("\n").join(Text("    ") + safe(each) for each in finding.mend.split("\n"))
-            )
+        head = Text(f"{finding.status:<{_MARGIN}}", style=_STYLES[finding.status])
+        first, *more = f"{finding.check}: {finding.what}".split("\n")
+        out.print(Text.assemble(head, safe(first)))
+        for line in [*more, *(finding.mend.split("\n") if finding.mend else ())]:
+            out.print(Text(" " * _MARGIN) + safe(line))
         yield finding
     out.print(
         f"{counts[Status.FAILED]} failed, {counts[Status.WARNING]} warnings, {counts[Status.OK]} ok"

@@ -99,6 +99,7 @@ def test_each_text_has_its_case() -> None:
         *CASES,
         "argo-several-installations",
         "doctor",
+        "doctor-failing",
         "adopt",
     }
 
@@ -153,6 +154,20 @@ def test_adopt_as_json_is_one_document(scene: Scene) -> None:
     assert document["configmap"] == f"adopted/{CONFIG_MAP}"
     assert document["patch"]["data"]["retentionPolicy"] is None
     assert len(document["commands"]) == 2
+
+
+def test_doctor_goes_on_after_a_failure(scene: Scene) -> None:
+    path = str(scene.world.settings("failing"))
+    installed(
+        scene,
+        "failing",
+        bucket="no-such-bucket",
+        database_secret={"username": "postgres", "password": WRONG_PASSWORD},
+    )
+
+    ended = run("doctor", "--config", path)
+
+    compare("doctor-failing", f"exit code {ended.code}\n{ended.out.strip()}", scene)
 
 
 def compare(name: str, text: str, scene: Scene) -> None:
