@@ -38,8 +38,9 @@ class Decision:
 
     @property
     def is_refused(self) -> bool:
-        """Policy would remove it, something forbids it."""
-        return self.surplus and self.verdict is Verdict.KEEP
+        """Policy would remove it, or cannot tell before it is proven, and something forbids it."""
+        may_go = self.surplus or self.reason is Reason.UNPROVEN
+        return may_go and self.verdict is Verdict.KEEP
 
     def kept_because(self, reason: Reason, **facts: object) -> "Decision":
         """The same workflow, kept for this reason."""

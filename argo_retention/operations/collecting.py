@@ -191,7 +191,10 @@ class _Collector:
                 may_go = [intents[d.uid] for d in wave if d.uid not in still_owned]
                 outcomes = self._wave(may_go, requests, workers, total)
                 spared = [intents[d.uid] for d in wave if d.uid in still_owned]
-                outcomes += [self._report(each, OWNER_STAYS, total) for each in spared]
+                spared = [self._report(each, OWNER_STAYS, total) for each in spared]
+                if self._applies and spared:
+                    self._site.archive.record_deletions(self._grant, spared)
+                outcomes += spared
                 stayed = {o.uid for o in outcomes if o.outcome not in LEFT_THE_CLUSTER}
                 still_owned |= {uid for d in wave if d.uid in stayed for uid in d.owners}
                 done += outcomes
