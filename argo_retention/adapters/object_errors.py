@@ -15,6 +15,8 @@ _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _URL = re.compile(r"Error performing [A-Z]+ (\S+)")
 _QUERY = re.compile(r"\?\S*")
+#: What the operating system said, in the debug part of the library's message.
+_REASON = re.compile(r'(?:message|error): "([^"]{1,100})"')
 _WRONG_REGION = {"PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed"}
 _WRONG_KEYS = {"SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken", "InvalidToken"}
 _SETTINGS = "artifactRepository.s3 in Argo's ConfigMap, or s3 and storage in retention.yaml"
@@ -79,6 +81,10 @@ def explain(error: Exception, place: Place, operation: str, key: str) -> str:
         what, next_step = "the server fails, tried again too", "See its log, then run again"
     elif status:
         what, next_step = "not what S3 answers", "See that this is the endpoint of an S3"
+    elif "kind: Connect," in str(error):
+        reason = _REASON.search(str(error))
+        what = f"cannot be reached{f': {reason[1]}' if reason else ''}"
+        next_step = "See that endpoint and network are right"
     else:
         what, next_step = _first_line(error), "See that endpoint, network and credentials are right"
     return f"{tried}: {what}{f' ({found})' if found else ''}.\n{next_step} ({_SETTINGS})."

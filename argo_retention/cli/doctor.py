@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from argo_retention.adapters.bucket_probe import probe_bucket
 from argo_retention.adapters.s3_log_store import open_log_store
 from argo_retention.cli.clusters import chosen_cluster
 from argo_retention.cli.options import cluster_option, config_option, json_option
-from argo_retention.cli.rendering import console, print_json, safe
+from argo_retention.cli.rendering import console, paragraph, print_json, safe
 from argo_retention.operations.doctoring.examining import Instruments, examine
 from argo_retention.operations.doctoring.findings import Finding, Status
 from argo_retention.sites import load_settings, open_archive, open_cluster, utc_now
@@ -65,12 +66,27 @@ def _shown(findings: Iterator[Finding], out: Console) -> Iterator[Finding]:
             cluster = finding.cluster
             out.print(Text(f"Cluster {cluster}", style="bold"))
         counts[finding.status] += 1
-        head = Text(f"{finding.status:<{_MARGIN}}", style=_STYLES[finding.status])
-        first, *more = f"{finding.check}: {finding.what}".split("\n")
-        out.print(Text.assemble(head, safe(first)))
-        for line in [*more, *(finding.mend.split("\n") if finding.mend else ())]:
-            out.print(Text(" " * _MARGIN) + safe(line))
+        _show(finding, out)
         yield finding
     out.print(
         f"{counts[Status.FAILED]} failed, {counts[Status.WARNING]} warnings, {counts[Status.OK]} ok"
     )
+
+
+def _show(finding: Finding, out: Console) -> None:
+    head = Text(f"{finding.status:<{_MARGIN}}", style=_STYLES[finding.status])
+    what = f"{finding.check}: {finding.what}"
+    if out.is_terminal:
+        grid = Table.grid()
+        grid.add_column(width=_MARGIN)
+        grid.add_column(overflow="fold")
+        grid.add_row(head, paragraph(what))
+        out.print(grid)
+    else:
+        first, *more = what.split("\n")
+        out.print(Text.assemble(head, safe(first)))
+        for line in more:
+            out.print(Text(" " * _MARGIN) + safe(line))
+    for line in finding.mend.split("\n") if finding.mend else ():
+        # Not wrapped by us: it is to be copied.
+        out.print(Text(" " * _MARGIN) + safe(line), soft_wrap=True)

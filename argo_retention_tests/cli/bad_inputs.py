@@ -222,6 +222,11 @@ def bucket_missing(scene: Scene, name: str) -> Sequence[str]:
     return doctor(scene, name)
 
 
+def bucket_unreachable(scene: Scene, name: str) -> Sequence[str]:
+    installed(scene, name)
+    return doctor(scene, name, s3={"endpoint": f"127.0.0.1:{closed_port()}"})
+
+
 def wrong_s3_keys(scene: Scene, name: str) -> Sequence[str]:
     keys = {"accesskey": scene.world.s3.access_key, "secretkey": WRONG_S3_KEY}
     installed(scene, name, s3_secret=keys)
@@ -282,6 +287,7 @@ CASES = {
     "database-unknown-schema-version": unknown_schema_version,
     "database-read-only": database_read_only,
     "bucket-missing": bucket_missing,
+    "bucket-unreachable": bucket_unreachable,
     "bucket-wrong-keys": wrong_s3_keys,
     "bucket-secret-key-missing": s3_secret_key_missing,
     "workflow-unknown": no_such_workflow,
