@@ -15,7 +15,8 @@ from argo_retention.operations.archiving import in_batches, pipeline
 from argo_retention.operations.site import Site
 from benchmarks.argo_statements import Values, archive_as_argo, content, copy_rows, values_of
 from benchmarks.figures import Bar, Figure, clock, rounds
-from benchmarks.stage import CLUSTER, NOW, Stage, opened
+from benchmarks.opening import CLUSTER, opened
+from benchmarks.stage import NOW, Stage
 from benchmarks.workflows import BUCKET, SceneBuilder, body_of, make_runs
 
 ROUNDS = 3

@@ -8,16 +8,12 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 import msgspec
 
-from argo_retention.core.ledger import LeaseGrant
-from argo_retention.core.settings import Settings
-from argo_retention.core.settings_file import parse_settings
 from argo_retention.demo.argo_schema import make_argo_tables
 from argo_retention.demo.kube_api.process import KubeApiProcess, write_kubeconfig
 from argo_retention.demo.postgres_server import PostgresServer
@@ -26,26 +22,12 @@ from argo_retention.demo.scenes.building import Run, SceneBuilder
 from argo_retention.demo.scenes.installation import install_argo
 from argo_retention.demo.scenes.loading import write_state
 from argo_retention.demo.scenes.scene import PostgresAddress, S3Address
-from argo_retention.operations.leasing import held_lease
-from argo_retention.operations.site import Site
-from argo_retention.sites import open_site, utc_now
+from benchmarks.opening import CLUSTER, Installation
 from benchmarks.workflows import BUCKET
 
-CLUSTER = "bench"
 NOW = datetime(2026, 6, 1, tzinfo=UTC)  # of the scene; workflows are made from January on
 
 MakeRuns = Callable[[SceneBuilder], Iterable[Run]]
-
-
-@dataclass(kw_only=True)
-class Installation:
-    """One installation of Argo with its own database and bucket, and its emulated API if it was asked for."""
-
-    dsn: str
-    url: str
-    token: str
-    settings: Settings
-    bodies: list[bytes]
 
 
 class Stage:
@@ -80,22 +62,28 @@ class Stage:
         return S3Address(endpoint=s3.endpoint, access_key=s3.access_key, secret_key=s3.secret_key)
 
     @contextmanager
-    def database(self) -> Iterator[str]:
-        """URL of a new database with Argo's tables; dropped at the end."""
+    def database(self, template: str | None = None) -> Iterator[str]:
+        """URL of a new database with Argo's tables, or a copy of another one; dropped at the end."""
         name = f"argo_{next(self._numbers)}"
-        dsn = self.postgres.create_database(name)
+        dsn = self.postgres.create_database(name, template=template)
         try:
-            make_argo_tables(dsn)
+            if template is None:
+                make_argo_tables(dsn)
             yield dsn
         finally:
             self.postgres.drop_database(name)
 
     @contextmanager
     def installation(
-        self, make_runs: MakeRuns | None = None, *, with_pods: bool = False, **settings: Any
+        self,
+        make_runs: MakeRuns | None = None,
+        *,
+        with_pods: bool = False,
+        template: str | None = None,
+        **settings: Any,
     ) -> Iterator[Installation]:
-        """An installation with these workflows in its emulated API, and an empty archive."""
-        with self.database() as dsn, KubeApiProcess() as api:
+        """An installation with these workflows in its emulated API, and an archive of its own."""
+        with self.database(template) as dsn, KubeApiProcess() as api:
             postgres = PostgresAddress(
                 host=self.postgres.host,
                 port=self.postgres.port,
@@ -107,25 +95,36 @@ class Stage:
             install_argo(
                 builder, retention_policy={}, bucket=BUCKET, s3=self.s3_address, postgres=postgres
             )
-            for run in make_runs(builder) if make_runs is not None else ():
-                builder.put_live(run, with_pods=with_pods)
             scene = builder.build(s3=self.s3_address, settings={})
             state = self.folder / postgres.database
             write_state(state, scene)
-            token = scene.token
-            del builder, scene  # the emulator has them now
+            if make_runs is not None:
+                _add_runs(state, builder, make_runs(builder), with_pods=with_pods)
             api.start(state, timeout_seconds=120)
             kubeconfig = write_kubeconfig(
-                state / "kubeconfig", url=api.url, token=token, cluster=CLUSTER
+                state / "kubeconfig", url=api.url, token=scene.token, cluster=CLUSTER
             )
             yield Installation(
                 dsn=dsn,
                 url=api.url,
-                token=token,
-                settings=parse_settings(_settings(kubeconfig, settings), source="the benchmark"),
-                bodies=[],
+                token=scene.token,
+                settings_text=_settings(kubeconfig, settings),
             )
             shutil.rmtree(state, ignore_errors=True)
+
+
+def _add_runs(state: Path, builder: SceneBuilder, runs: Iterable[Run], *, with_pods: bool) -> None:
+    """Line by line: twenty thousand workflows are too many to be held as Python objects."""
+    encode = msgspec.json.Encoder().encode
+    with (
+        (state / "objects.ndjson").open("ab") as objects,
+        (state / "pod_logs.ndjson").open("ab") as pod_logs,
+    ):
+        for run in runs:
+            builder.objects, builder.pod_logs = [], []
+            builder.put_live(run, with_pods=with_pods)
+            objects.writelines(encode(each) + b"\n" for each in builder.objects)
+            pod_logs.writelines(encode(each) + b"\n" for each in builder.pod_logs)
 
 
 def _settings(kubeconfig: Path, more: Mapping[str, Any]) -> str:
@@ -137,23 +136,3 @@ def _settings(kubeconfig: Path, more: Mapping[str, Any]) -> str:
         **more,
     }
     return msgspec.json.encode({"clusters": {CLUSTER: cluster}}).decode()
-
-
-@contextmanager
-def opened(
-    installation: Installation, *, run: str = "bench", clock: Callable[[], datetime] = utc_now
-) -> Iterator[tuple[Site, LeaseGrant]]:
-    """The site as the product opens it, with the lease of a run."""
-    with open_site(
-        installation.settings, CLUSTER, run_id=run, root_run=run, by_whom="benchmarks", clock=clock
-    ) as site:
-        site.archive.migrate()
-        with held_lease(
-            site.archive,
-            clustername=site.installation.clustername,
-            instanceid=site.installation.instanceid,
-            root_run=run,
-            host="localhost",
-            is_finished=lambda _: False,
-        ) as grant:
-            yield site, grant

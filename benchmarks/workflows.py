@@ -28,15 +28,21 @@ _STAGES = (
 
 
 def make_runs(
-    stage: SceneBuilder, count: int, *, s3: S3Address, log: str = "", named_logs: bool = False
+    stage: SceneBuilder,
+    count: int,
+    *,
+    s3: S3Address,
+    log: str = "",
+    named_logs: bool = False,
+    prefix: str = "pipeline",
 ) -> Iterator[Run]:
     """Finished workflows; `named_logs` puts the `main-logs` artifacts of Argo's executor into their nodes."""
     maker = Maker(stage=stage, repository={"archiveLogs": True, "s3": s3_repository(s3, BUCKET)})
     for index in range(count):
         run = maker.make(
             namespace=NAMESPACE,
-            name=f"pipeline-{index:06d}",
-            generate_name="pipeline-",
+            name=f"{prefix}-{index:06d}",
+            generate_name=f"{prefix}-",
             created=START + timedelta(seconds=37 * index),
             tasks=_tasks(index, log),
             shape=Shape.DAG,

@@ -1,0 +1,84 @@
+"""Figure 5: logs of 1 KiB from pods into the bucket, against obstore that only puts the same objects."""
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import obstore
+from obstore.store import S3Store
+
+from argo_retention.operations.archiving import archive_finished
+from argo_retention.operations.snapshotting import take_snapshot
+from benchmarks.figures import Bar, Figure, clock, rounds
+from benchmarks.opening import opened
+from benchmarks.stage import Stage
+from benchmarks.workflows import BUCKET, make_runs
+
+ROUNDS = 3
+IN_FLIGHT = 32
+LOG = "".join(hashlib.sha256(str(i).encode()).hexdigest() for i in range(16))
+
+
+def measure(stage: Stage) -> list[Figure]:
+    """Ours asks for each pod, reads its log, puts it under Argo's key if that is free, and records all."""
+    workflows = stage.size(300, 40)
+    keys: list[str] = []
+
+    def ours(number: int) -> float:
+        seconds: list[float] = []
+        with (
+            stage.installation(
+                lambda builder: make_runs(
+                    builder, workflows, s3=stage.s3_address, log=LOG, prefix=f"round-{number}"
+                ),
+                with_pods=True,
+            ) as installation,
+            opened(installation) as (site, grant),
+        ):
+            take_snapshot(site, grant)
+            with clock(seconds):
+                archived = archive_finished(site, grant)
+        if archived.saved_logs < workflows or set(archived.logs) != {"stored"}:
+            raise AssertionError(f"{archived.saved_logs} logs were saved: {archived.logs}")
+        keys[:] = [f"alone/{number}/pod-{i}/main.log" for i in range(archived.saved_logs)]
+        return archived.saved_logs / seconds[0]
+
+    def alone(number: int) -> float:
+        seconds: list[float] = []
+        count = len(keys) or workflows * 10
+        names = [f"alone/{number}/pod-{i}/main.log" for i in range(count)]
+        with clock(seconds):
+            _put_all(stage, names)
+        return count / seconds[0]
+
+    speed, limit = rounds(stage.size(ROUNDS, 1), ours, alone)
+    return [
+        Figure(
+            figure="logs of 1 KiB",
+            unit="logs/s",
+            ours=speed,
+            limit=limit,
+            bars=[Bar(of="limit", sign=">=", bound=0.8)],
+            note=f"{len(keys)} logs; ours from the list to settled logs and proven rows; limit: obstore's "
+            f"conditional puts of the same bodies, {IN_FLIGHT} in flight",
+        )
+    ]
+
+
+def _put_all(stage: Stage, keys: Sequence[str]) -> None:
+    store = S3Store(
+        BUCKET,
+        endpoint=stage.s3.endpoint,
+        access_key_id=stage.s3.access_key,
+        secret_access_key=stage.s3.secret_key,
+        region=stage.s3.region,
+        client_options={"allow_http": True},
+    )
+    body = LOG.encode()
+
+    def put(key: str) -> None:
+        obstore.put(store, key, body, mode="create")
+
+    with ThreadPoolExecutor(IN_FLIGHT) as pool:
+        for _ in pool.map(put, keys):
+            pass
