@@ -191,7 +191,7 @@ def test_written_again_with_the_digest_that_was_seen_a_row_is_replaced(world: Ar
         pytest.param({"instanceid": "other"}, "now", "instanceID 'other'", id="of another"),
     ],
 )
-def test_what_stands_there_is_left_alone_and_named(
+def test_p1_what_stands_there_is_left_alone_and_named(
     world: ArchiveWorld, standing, expected, refusal
 ) -> None:
     grant = lease(world.archive)

@@ -246,3 +246,10 @@ def test_p7_the_digest_of_a_plan_tells_contents_apart() -> None:
 
     assert plan.digest != other.digest
     assert plan.decisions[0].verdict is Verdict.REMOVE
+
+
+def test_p2_of_a_workflow_that_is_listed_twice_the_newer_version_counts() -> None:
+    old, new = candidate(), candidate(resource_version=101, phase="Running")
+
+    for listed in ([old, new], [new, old]):
+        assert reasons(listed) == {"build-1": Reason.NOT_FINISHED}

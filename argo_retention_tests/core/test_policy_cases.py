@@ -54,7 +54,7 @@ def read_workflow(line: str) -> Candidate:
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
-def test_policy_case(case: dict[str, Any]) -> None:
+def test_p2_policy_case(case: dict[str, Any]) -> None:
     settings = ClusterSettings.model_validate(case["policy"])
     policy = policy_of(settings, ArgoSettings(source="nothing"))
 

@@ -86,7 +86,7 @@ def try_fault(fault: Fault) -> tuple[Fault, str]:
         target.write_text(text.replace(fault.line, fault.becomes))
         code, output = run_tests(folder, fault.tests)
     red = re.findall(r"^(?:FAILED|ERROR) \S+::(\S+)", output, re.MULTILINE)
-    if code == 1 and red:
+    if code == 1 and any(re.match(r"test_p[1-8]_", name) for name in red):
         return fault, ""
     if code == 0:
         return fault, "SURVIVED: all tests passed"
