@@ -136,7 +136,9 @@ class RuleSettings(_Model):
     def _known_words(cls, words: tuple[str, ...]) -> tuple[str, ...]:
         for word in words:
             if word not in {"namespace", "template", "phase"} and not word.startswith("label:"):
-                raise ValueError(f"expected namespace, template, phase or label:KEY, found {word!r}")
+                raise ValueError(
+                    f"expected namespace, template, phase or label:KEY, found {word!r}"
+                )
         return words
 
 
@@ -188,9 +190,7 @@ class LogsSettings(_Model):
 class BucketSettings(_Model):
     """The bucket of the logs."""
 
-    exclusive: bool = Field(
-        False, description="true: nobody outside this database writes into it."
-    )
+    exclusive: bool = Field(False, description="true: nobody outside this database writes into it.")
 
 
 class ExpirySettings(_Model):
@@ -240,7 +240,9 @@ class ClusterSettings(_Model):
     """One cluster, which is one partition."""
 
     kubeconfig: str | None = Field(None, description="File; in-cluster or KUBECONFIG otherwise.")
-    context: str | None = Field(None, description="Context of the kubeconfig; its current one otherwise.")
+    context: str | None = Field(
+        None, description="Context of the kubeconfig; its current one otherwise."
+    )
     argo: ArgoOverrides = Field(ArgoOverrides(), description="Argo's place and overrides.")
     rules: tuple[RuleSettings, ...] = Field((), description="First match wins.")
     brakes: BrakesSettings = Field(BrakesSettings(), description="Limits on one run.")
