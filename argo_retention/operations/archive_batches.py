@@ -296,8 +296,10 @@ class BatchArchiver:
         version = row_resource_version(row)
         if version is not None and version > item.resource_version:
             return False
+        # That it is being deleted (by us, and a finalizer holds it) is no reason to write its row anew.
+        metadata = {k: v for k, v in manifest["metadata"].items() if k not in _DELETION_MARKS}
         # Compared with the workflow that names our logs: the row must name them too.
-        return same_workflow(manifest, row) is None
+        return same_workflow({**manifest, "metadata": metadata}, row) is None
 
     def _write(
         self,
@@ -341,6 +343,7 @@ class BatchArchiver:
             ]
 
 
+_DELETION_MARKS = ("deletionTimestamp", "deletionGracePeriodSeconds")
 _COMPLETED = frozenset(phase.value for phase in WorkflowPhase if phase.is_completed)
 
 

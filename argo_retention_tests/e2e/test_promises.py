@@ -1,6 +1,5 @@
 """The promises P1 and P3 to P7 on whole runs; P2 and P8 have files of their own."""
 
-import hashlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -268,19 +267,28 @@ def state_of(world: World) -> dict[str, Any]:
     digest = "SELECT clustername, uid, md5(workflow::text) FROM argo_archived_workflows"
     live = {uid: w["metadata"]["resourceVersion"] for uid, w in world.live().items()}
     objects = {
-        (bucket, key): hashlib.sha256(world.body(bucket, key) or b"").hexdigest()
+        (bucket, key): head.etag
         for bucket, key in world.objects()
+        if (head := world.files(bucket).head(key)) is not None
     }
     ledger = {
         table: sorted(repr(sorted(row.items())) for row in world.ledger(table))
-        for table in ("archived_versions", "deletions", "expiry_units", "log_references")
+        for table in ("deletions", "expiry_units", "log_references")
     }
+    proofs = sorted((p["uid"], p["digest"]) for p in world.ledger("archived_versions"))
     logs = sorted(
         (r["uid"], r["node_id"], r["container"], r["state"], r["key"], str(r["etag"]))
         for r in world.ledger("log_objects")
     )
     rows = sorted(map(repr, world.query(digest)))
-    return {"live": live, "objects": objects, "rows": rows, "logs": logs, **ledger}
+    return {
+        "live": live,
+        "objects": objects,
+        "rows": rows,
+        "logs": logs,
+        "proofs": proofs,
+        **ledger,
+    }
 
 
 def test_p7_a_second_run_changes_nothing(new_seed: SeedWorld) -> None:

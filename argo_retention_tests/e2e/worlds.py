@@ -62,6 +62,7 @@ class World:
     url: str
     process: KubeApiProcess
     overrides: dict[str, Any] = field(default_factory=dict)
+    opened: dict[str, ObjectFiles] = field(default_factory=dict, repr=False)
 
     # -- running ------------------------------------------------------------------------------------------
 
@@ -184,8 +185,11 @@ class World:
     # -- the buckets --------------------------------------------------------------------------------------
 
     def files(self, bucket: str = "") -> ObjectFiles:
-        location = S3Location(endpoint=self.s3.endpoint, bucket=bucket or self.scene.buckets[0])
-        return open_bucket(location, credentials_of(self.s3))
+        bucket = bucket or self.scene.buckets[0]
+        if bucket not in self.opened:
+            location = S3Location(endpoint=self.s3.endpoint, bucket=bucket)
+            self.opened[bucket] = open_bucket(location, credentials_of(self.s3))
+        return self.opened[bucket]
 
     def objects(self) -> set[tuple[str, str]]:
         """(bucket, key) of all objects, without our snapshots and plans."""
