@@ -146,7 +146,7 @@ def effect_of(decision: Decision | ExpiryDecision) -> Effect:
     if decision.reason is Reason.WAITING:
         return Effect.WAIT
     if isinstance(decision, Decision):
-        return Effect.HOLD_BACK if decision.surplus else Effect.KEEP
+        return Effect.HOLD_BACK if decision.is_refused else Effect.KEEP
     return Effect.KEEP if decision.reason in _EXPIRY_POLICY_KEEPS else Effect.HOLD_BACK
 
 
