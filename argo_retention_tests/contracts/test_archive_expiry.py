@@ -137,6 +137,20 @@ def test_expired_rows_go_with_labels_references_and_proof(world: ArchiveWorld) -
     assert (counts["proven"], counts["references"], counts["logs_stored"]) == (1, 1, 1)
 
 
+def test_p6_a_row_without_logs_leaves_its_reason_although_no_intent_was_recorded(
+    world: ArchiveWorld,
+) -> None:
+    digests = stored(world, "u1")
+
+    world.archive.expire_rows(
+        lease(world.archive), [unit("u1", digest=digests["u1"])], live_versions={}
+    )
+
+    told = world.archive.history(clustername=CLUSTER, uid="u1")["expiry"]
+    assert (told.stage, told.reason, told.plan_id) == ("done", unit().reason, unit().plan_id)
+    assert world.archive.find_uids(clustername=CLUSTER, namespace=told.namespace, name=told.name)
+
+
 def test_expiring_again_is_the_same_as_once(world: ArchiveWorld) -> None:
     digests = stored(world, "u1")
     grant = lease(world.archive)

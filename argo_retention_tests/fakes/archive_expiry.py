@@ -136,17 +136,20 @@ class FakeExpiry(FakeTables):
                     or self._is_held(key)
                 ):
                     continue
+                self._finish(key, grant.instanceid, unit)
                 self._forget(key, live_versions.get(unit.uid))
                 gone.append(unit.uid)
         return gone
+
+    def _finish(self, key: tuple[str, str], instanceid: str, unit: ExpiryUnit) -> None:
+        """Done, with what was recorded when it began; else as it is given."""
+        instance, begun = self.units.get(key, (instanceid, replace(unit, kept_objects=())))
+        self.units[key] = instance, replace(begun, stage="done", at=self.now)
 
     def _forget(self, key: tuple[str, str], live_version: int | None) -> None:
         self.argo_rows.pop(key, None)
         self.rows_read.pop(key, None)
         self.references_by_row.pop(key, None)
-        if key in self.units:
-            instance, unit = self.units[key]
-            self.units[key] = instance, replace(unit, stage="done", at=self.now)
         if live_version is None:
             self.proofs.pop(key, None)
             return

@@ -92,6 +92,11 @@ class PostgresExpiry(PostgresPart):
                 "instanceid": grant.instanceid,
                 "uids": [unit.uid for unit in part],
                 "digests": [unit.digest for unit in part],
+                "namespaces": [unit.namespace for unit in part],
+                "names": [unit.name for unit in part],
+                "reasons": [unit.reason for unit in part],
+                "plan_ids": [unit.plan_id for unit in part],
+                "run_ids": [unit.run_id for unit in part],
                 "live_uids": [unit.uid for unit in part if unit.uid in live_versions],
             }
             with self._sessions.fenced(grant) as connection:

@@ -209,7 +209,7 @@ class Archive(ABC):
     def expire_rows(
         self, grant: LeaseGrant, units: Sequence[ExpiryUnit], *, live_versions: Mapping[str, int]
     ) -> Sequence[str]:
-        """Delete rows (labels go by cascade), references, and proofs of these units, mark the units done, in
+        """Delete rows (labels go by cascade), references and proofs, and record these units as done, in
         one small transaction, rows locked by others skipped. A row with another digest than the unit's
         stays. Returns the uids whose rows went (or were gone already). A uid in `live_versions` is still in
         the cluster at that resourceVersion: its proof stays, at that version and marked

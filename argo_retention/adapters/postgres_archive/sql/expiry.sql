@@ -80,7 +80,8 @@ FROM argo_retention.expiry_units
 WHERE clustername = %(clustername)s::text AND uid = %(uid)s::text;
 
 -- name: expire
--- Rows of these units, with all that names them, in one statement; rows held by others are skipped, rows
+-- Rows of these units, with all that names them, in one statement, and the units as done, recorded before or
+-- not; rows held by others are skipped, rows
 -- that changed since the plan stay. A uid without a row is done as well. Each table is reached by an array of
 -- keys, never by a join, which the planner would do with a scan of the whole table.
 WITH held AS MATERIALIZED (
@@ -135,9 +136,21 @@ proofs AS (
 ),
 
 done AS (
-    UPDATE argo_retention.expiry_units
+    INSERT INTO argo_retention.expiry_units AS u (
+        clustername, instanceid, uid, namespace, name, stage, reason, plan_id, run_id, digest,
+        kept_objects, at
+    )
+    SELECT
+        %(clustername)s::text, %(instanceid)s::text, unit.uid, unit.namespace, unit.name, 'done',
+        unit.reason, unit.plan_id, unit.run_id, unit.digest, '{}', clock_timestamp()
+    FROM
+        unnest(
+            %(uids)s::text[], %(namespaces)s::text[], %(names)s::text[], %(reasons)s::text[],
+            %(plan_ids)s::text[], %(run_ids)s::text[], %(digests)s::text[]
+        ) AS unit (uid, namespace, name, reason, plan_id, run_id, digest)
+    WHERE unit.uid = ANY (ARRAY(SELECT uid FROM gone))
+    ON CONFLICT (clustername, uid) DO UPDATE
     SET stage = 'done', at = clock_timestamp()
-    WHERE clustername = %(clustername)s::text AND uid = ANY (ARRAY(SELECT uid FROM gone))
 )
 
 SELECT uid FROM gone;
