@@ -1,4 +1,4 @@
-"""Workflows of 15 to 20 KB, the same every time: a DAG of ten tasks with parameters, some with retries."""
+"""Workflows of 15 to 20 KB, the same every time: a DAG of eleven tasks with parameters, some with retries."""
 
 import json
 from collections.abc import Iterator
@@ -24,6 +24,7 @@ _STAGES = (
     "chart",
     "smoke",
     "publish",
+    "notify",
 )
 
 

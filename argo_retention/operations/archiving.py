@@ -23,7 +23,10 @@ from argo_retention.operations.guarding import check_sound
 from argo_retention.operations.site import Site
 from argo_retention.operations.snapshotting import read_snapshot
 
-BATCH = 200
+BATCH = 100
+PAGE = (
+    200  # full objects of one answer; each of its bytes is in memory twice while it is taken apart
+)
 BATCHES_AT_ONCE = 3
 SINGLE_GETS_UP_TO = 200  # more unproven ones than this, and a paged list is cheaper
 GETS_IN_FLIGHT = 16
@@ -81,10 +84,12 @@ def archive_finished(site: Site, grant: LeaseGrant) -> Archived:
     ClusterError or ListIncompleteError when a whole server fails; batches that were committed stay.
     """
     check_sound(site, deletes=False)
-    _, workflows = read_snapshot(site)
-    finished = [w for w in workflows if w.is_finished]
+    finished = [w for w in read_snapshot(site)[1] if w.is_finished]
     todo = to_archive(site, finished)
-    result = Archived(finished=len(finished), proven_before=len(finished) - len(todo))
+    total = len(todo)
+    result = Archived(finished=len(finished), proven_before=len(finished) - total)
+    batches = fetch(site, todo, result)
+    del finished, todo  # 3 KB for each workflow, which nothing below needs
     lock = threading.Lock()
     archiver = BatchArchiver(site, grant)
     done = 0
@@ -96,10 +101,10 @@ def archive_finished(site: Site, grant: LeaseGrant) -> Archived:
                 result.count(outcome, run_id=site.run_id)
         with lock:
             done += len(batch)
-            site.progress("archive", done, len(todo))
+            site.progress("archive", done, total)
 
     with archiver:
-        pipeline(fetch(site, todo, result), work)
+        pipeline(batches, work)
     return result
 
 
@@ -136,9 +141,8 @@ def fetch(
 ) -> Iterator[Sequence[bytes]]:
     """Batches of full objects of these workflows: single GETs when they are few, a paged list otherwise."""
     if len(todo) <= SINGLE_GETS_UP_TO:
-        yield from in_batches(_get_each(site, list(todo.values()), result))
-    else:
-        yield from in_batches(_list_all(site, todo))
+        return in_batches(_get_each(site, list(todo.values()), result))
+    return in_batches(_list_all(site, frozenset(todo)))
 
 
 def _get_each(site: Site, workflows: Sequence[LiveWorkflow], result: Archived) -> Iterator[bytes]:
@@ -164,9 +168,11 @@ def _get_each(site: Site, workflows: Sequence[LiveWorkflow], result: Archived) -
             yield body
 
 
-def _list_all(site: Site, todo: Mapping[str, LiveWorkflow]) -> Iterator[bytes]:
+def _list_all(site: Site, todo: frozenset[str]) -> Iterator[bytes]:
     pages = site.cluster.list_full(
-        selector=site.installation.selector, namespace=site.installation.managed_namespace
+        selector=site.installation.selector,
+        namespace=site.installation.managed_namespace,
+        page_size=PAGE,
     )
     for page in pages:
         for body in page:
