@@ -58,6 +58,12 @@ COLUMNS: Mapping[str, Sequence[Column]] = {
     ),
 }
 
+TITLES: Mapping[str, str] = {
+    "archive": "Archive: logs into S3, rows into Argo's tables, each proven",
+    "retention": "Retention: what policy removes and nothing forbids leaves the cluster",
+    "expiry": "Expiry: rows past their TTL go together with their log objects",
+}
+
 EXCEPTIONS_OF: Mapping[str, Sequence[str]] = {
     "archive": ("log_objects", "archived_workflows"),
     "retention": ("retention_plan", "retention_outcome"),
@@ -71,7 +77,7 @@ def print_stage(console: Console, stage: str, outcomes: Sequence[RunOutcome]) ->
     rows = [
         [outcome.cluster, *(value(outcome.assets) for _, value in columns)] for outcome in outcomes
     ]
-    console.print(table(stage, ["cluster", *(name for name, _ in columns)], rows))
+    console.print(table(TITLES[stage], ["cluster", *(name for name, _ in columns)], rows))
     for outcome in outcomes:
         for asset in EXCEPTIONS_OF[stage]:
             print_exceptions(console, outcome.cluster, outcome.assets.get(asset, {}))

@@ -50,6 +50,9 @@ class Demonstration:
         console.print("Starting PostgreSQL, S3 and two emulated Kubernetes APIs ...")
         with DemoServers() as servers, ExitStack() as stack:
             doors = _Doors(self.broken, servers, stack)
+            console.print(
+                "Loading the clusters fleet (several teams, and traps on purpose) and seed ..."
+            )
             scenes = self._scenes(servers, doors)
             servers.load(scenes)
             environment = self._environment(servers, scenes)
@@ -110,6 +113,8 @@ class Demonstration:
         config = servers.folder / "retention.yaml"
         settings = parse_settings(config.read_text(encoding="utf-8"), source=str(config))
         outcomes: list[RunOutcome] = []
+        console.print("Running the jobs on Dagster (storage in PostgreSQL, compute logs in S3) ...")
+        console.print()
         with dagster_instance() as instance:
             for stage, job in STAGES:
                 of_stage = [
