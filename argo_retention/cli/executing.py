@@ -5,17 +5,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.errors import DagsterHomeNotSetError
+from dagster._core.execution.api import execute_run
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 
 from argo_retention.core.settings import Settings
-from argo_retention.defs.building import build_definitions
+from argo_retention.defs.building import build_location
 from argo_retention.defs.keys import CLUSTER_TAG
 from argo_retention.errors import ArgoRetentionError, ConfigurationError
 from argo_retention.operations.site import Progress
 from argo_retention.sites import utc_now
 
 LOCATION = "argo_retention"
-REPOSITORY_TAG = ".dagster/repository"  # by it the UI lists the run on the job's page
+REPOSITORY = "__repository__"
 
 # Dagster would print every event; the operator gets our tables, and the events are in the UI.
 QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -57,20 +60,31 @@ def run_job(
     by_whom: str,
     clock: Any = utc_now,
 ) -> RunOutcome:
-    """Execute the job for one cluster in this process and wait for its end."""
-    definitions = build_definitions(settings, progress=progress, clock=clock)
-    result = definitions.resolve_job_def(job).execute_in_process(
-        instance=instance,
-        partition_key=cluster,
-        raise_on_error=False,
+    """Execute the job for one cluster in this process and wait for its end.
+
+    Like `JobDefinition.execute_in_process`, which does not say where the job comes from: without that the UI
+    neither lists the run on the job's page nor can execute it again.
+    """
+    definition = build_location(settings, progress=progress, clock=clock).resolve_job_def(job)
+    location = RegisteredCodeLocationOrigin(LOCATION)
+    run = instance.create_run_for_job(
+        definition,
         run_config={**QUIET, **(run_config or {})},
         tags={
+            **definition.get_tags_for_partition_key(cluster, selected_asset_keys=None),
             CLUSTER_TAG: cluster,
             "user": by_whom,
-            REPOSITORY_TAG: f"__repository__@{LOCATION}",
         },
+        remote_job_origin=RemoteRepositoryOrigin(location, REPOSITORY).get_job_origin(job),
     )
-    return outcome_of(instance, result.run_id, job=job, cluster=cluster)
+    execute_run(InMemoryJob(definition), run, instance)
+    return outcome_of(instance, run.run_id, job=job, cluster=cluster)
+
+
+def is_ended(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Whether the run has ended, or somebody has removed it from the instance."""
+    run = instance.get_run_by_id(run_id)
+    return run is None or run.is_finished
 
 
 def outcome_of(instance: dg.DagsterInstance, run_id: str, *, job: str, cluster: str) -> RunOutcome:

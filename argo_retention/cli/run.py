@@ -12,8 +12,10 @@ from rich.console import Console
 from argo_retention.cli.clusters import chosen_cluster
 from argo_retention.cli.executing import (
     LOCATION,
+    REPOSITORY,
     RunOutcome,
     dagster_instance,
+    is_ended,
     outcome_of,
     run_job,
 )
@@ -106,39 +108,49 @@ def _here(
             instance=instance,
             progress=progress,
             run_config=run_config,
-            by_whom=f"{getpass.getuser()} (argo-retention run)",
+            by_whom=_by_whom(),
         )
 
 
 def _submit(job: str, cluster: str, run_config: Mapping[str, object], webserver: str) -> RunOutcome:
     """Queue the run by Dagster's webserver, so that its own launcher and limits hold, and wait."""
-    from dagster import DagsterRunStatus
     from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError
 
-    parts = urlsplit(webserver)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(webserver)
+        host, port, is_https = parts.hostname, parts.port, parts.scheme == "https"
+    except ValueError:  # the port is no number
+        host, port, is_https = None, None, False
+    if not host or not webserver.startswith(("http://", "https://")):
         raise ConfigurationError(
             f"--webserver: expected http://host:port of Dagster's webserver, found {webserver!r}."
         )
-    try:
-        client = DagsterGraphQLClient(
-            parts.hostname, port_number=parts.port, use_https=parts.scheme == "https"
-        )
-        run_id = client.submit_job_execution(
-            job,
-            repository_location_name=LOCATION,
-            repository_name="__repository__",
-            run_config=dict(run_config),
-            tags={CLUSTER_TAG: cluster, "dagster/partition": cluster},
-        )
-    except DagsterGraphQLClientError as error:
-        first = str(error).strip().splitlines()[0]
-        raise ConfigurationError(
-            f"Dagster's webserver at {webserver} did not take the run: {first}.\n"
-            "Start `dagster-webserver` and `dagster-daemon`, or leave out --submit."
-        ) from error
-    ended = {DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED}
-    while client.get_run_status(run_id) not in ended:
-        time.sleep(POLL_SECONDS)
     with dagster_instance() as instance:
+        try:
+            client = DagsterGraphQLClient(host, port_number=port, use_https=is_https)
+            run_id = client.submit_job_execution(
+                job,
+                repository_location_name=LOCATION,
+                repository_name=REPOSITORY,
+                run_config=dict(run_config),
+                tags={CLUSTER_TAG: cluster, "dagster/partition": cluster, "user": _by_whom()},
+            )
+        except DagsterGraphQLClientError as error:
+            raise ConfigurationError(
+                f"Dagster's webserver at {webserver} did not take the run: {_innermost(error)}.\n"
+                "Start `dagster-webserver` and `dagster-daemon`, or leave out --submit."
+            ) from error
+        while not is_ended(instance, run_id):
+            time.sleep(POLL_SECONDS)
         return outcome_of(instance, run_id, job=job, cluster=cluster)
+
+
+def _by_whom() -> str:
+    return f"{getpass.getuser()} (argo-retention run)"
+
+
+def _innermost(error: BaseException) -> str:
+    """What went wrong at the bottom: the client's own message is the whole GraphQL query."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return str(error.args[-1] if error.args else error).strip().rstrip(".").partition("\n")[0]

@@ -55,7 +55,7 @@ class LockedRow:
     proven_digest: str  # by the ledger
     proven_at: datetime
     logs_settled: bool  # by the ledger, now
-    expired_while_live: bool = False  # no row any more, on purpose; `digest` and `proven_digest` are ""
+    expired_while_live: bool = False  # no row any more, on purpose; both digests are ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -124,9 +124,7 @@ def opinions_of(
     for phase, members in by_phase.items():
         limit = policy.retention_policy.limit(phase)
         for rank, candidate in enumerate(sorted(members, key=_newest_first), start=1):
-            opinions[candidate.workflow.uid] = _argo_opinion(
-                candidate, phase, rank, limit, now=now
-            )
+            opinions[candidate.workflow.uid] = _argo_opinion(candidate, phase, rank, limit, now=now)
     return opinions
 
 

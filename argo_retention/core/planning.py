@@ -264,8 +264,11 @@ def _keep_owners(decisions: dict[str, Decision]) -> None:
 def _cut(decisions: dict[str, Decision], *, limit: int) -> None:
     """`max_deletions` cuts the plan in the order of deletion, so an owner never waits for nothing."""
     removals = Plan(decisions=tuple(decisions.values())).removals
+    text = sentence(Reason.WAITING, limit=limit)  # once: it may be said of nearly all
     for decision in removals[max(limit, 0) :]:
-        decisions[decision.uid] = decision.kept_because(Reason.WAITING, limit=limit)
+        decisions[decision.uid] = replace(
+            decision, verdict=Verdict.KEEP, reason=Reason.WAITING, sentence=text
+        )
 
 
 def _refusal(removals: int, *, finished: int, max_share: float) -> str:

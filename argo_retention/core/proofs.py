@@ -28,10 +28,8 @@ class ProvenVersion:
     proven_at: datetime  # UTC, the database's clock
     facts: Facts
     added: tuple[str, ...] = ()  # node_id/container of the log artifacts that we added to the row
-    row_exists: bool = (
-        True  # whether the row stands there now (by key only; collect reads the digest)
-    )
-    live_version: int = 0  # the version after our own label patch, which changed nothing else; 0: none
+    row_exists: bool = True  # whether it stands there now (by key only; collect reads the digest)
+    live_version: int = 0  # the one after our own label patch, which changed nothing else; 0: none
     expired_while_live: bool = False  # its row expired on purpose while this version was still live
     logs: LogSummary = LogSummary()
 

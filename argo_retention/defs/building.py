@@ -44,3 +44,19 @@ def build_definitions(
         sensors=build_sensors(settings),
         resources={"argo": argo_resource(settings, clock=clock, progress=progress)},
     )
+
+
+def build_location(
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    progress: Progress = no_progress,
+) -> dg.Definitions:
+    """The same as a code location of its own: steps run in the process of their run.
+
+    They are few and coarse, and a process for each costs two seconds.
+    """
+    return dg.Definitions.merge(
+        build_definitions(settings, clock=clock, progress=progress),
+        dg.Definitions(executor=dg.in_process_executor),
+    )

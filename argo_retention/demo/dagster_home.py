@@ -27,6 +27,7 @@ def write_dagster_home(folder: Path, *, dsn: str, s3: S3Address, bucket: str) ->
     parts = urlsplit(dsn)
     document = {
         "telemetry": {"enabled": False},
+        "nux": {"enabled": False},  # no newsletter form over the first page
         "storage": {
             "postgres": {
                 "postgres_db": {

@@ -5,7 +5,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -175,6 +175,8 @@ def _at_the_same_time(functions: Sequence[Callable[[], None]]) -> None:
     """Call all of them in threads, wait for all of them, and raise the first error."""
     with ThreadPoolExecutor(len(functions), thread_name_prefix="demo") as pool:
         futures = [pool.submit(function) for function in functions]
+        # Ctrl-C lands here; leaving the block waits for the threads, so that what they started is stopped.
+        wait(futures)
     for future in futures:
         future.result()
 

@@ -8,7 +8,8 @@ proven yet (or has a log that is not settled) is fetched whole.
 import gc
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,13 +22,13 @@ from argo_retention.core.logs import LogSource, LogState
 from argo_retention.operations.archive_batches import BatchArchiver, Refusal, WorkflowResult
 from argo_retention.operations.guarding import check_sound
 from argo_retention.operations.site import Site
-from argo_retention.operations.snapshotting import read_snapshot
+from argo_retention.operations.snapshotting import stream_snapshot
 
-BATCH = 100
+BATCH = 50
 PAGE = (
     200  # full objects of one answer; each of its bytes is in memory twice while it is taken apart
 )
-BATCHES_AT_ONCE = 3
+BATCHES_AT_ONCE = 4
 SINGLE_GETS_UP_TO = 200  # more unproven ones than this, and a paged list is cheaper
 GETS_IN_FLIGHT = 16
 EXCEPTIONS_KEPT = 1000
@@ -84,12 +85,22 @@ def archive_finished(site: Site, grant: LeaseGrant) -> Archived:
     ClusterError or ListIncompleteError when a whole server fails; batches that were committed stay.
     """
     check_sound(site, deletes=False)
-    finished = [w for w in read_snapshot(site)[1] if w.is_finished]
-    todo = to_archive(site, finished)
-    total = len(todo)
-    result = Archived(finished=len(finished), proven_before=len(finished) - total)
-    batches = fetch(site, todo, result)
-    del finished, todo  # 3 KB for each workflow, which nothing below needs
+    result = Archived()
+    todo: set[str] = set()  # uids alone: the snapshot of a large cluster is larger than all batches
+    few: list[LiveWorkflow] = []  # the same as long as they are few
+    needs = to_archive(site)
+    for workflow in stream_snapshot(site)[1]:
+        if not workflow.is_finished:
+            continue
+        result.finished += 1
+        if needs(workflow):
+            todo.add(workflow.uid)
+            if len(few) <= SINGLE_GETS_UP_TO:
+                few.append(workflow)
+        else:
+            result.proven_before += 1
+    single = len(todo) <= SINGLE_GETS_UP_TO
+    bodies = _get_each(site, few, result) if single else _list_all(site, todo)
     lock = threading.Lock()
     archiver = BatchArchiver(site, grant)
     done = 0
@@ -101,31 +112,29 @@ def archive_finished(site: Site, grant: LeaseGrant) -> Archived:
                 result.count(outcome, run_id=site.run_id)
         with lock:
             done += len(batch)
-            site.progress("archive", done, total)
+            site.progress("archive", done, len(todo))
 
     with archiver:
-        pipeline(batches, work)
+        pipeline(in_batches(bodies), work)
     return result
 
 
-def to_archive(site: Site, finished: Sequence[LiveWorkflow]) -> dict[str, LiveWorkflow]:
-    """uid → those that are not proven at their version, or have a log that is not settled."""
+def to_archive(site: Site) -> Callable[[LiveWorkflow], bool]:
+    """Whether a finished workflow is not proven at its version, or has a log that is not settled."""
     installation = site.installation
-    clustername = installation.clustername
     selector = installation.policy.archive_selector
     proven = {
-        proof.uid: proof
-        for proof in site.archive.proven_versions(clustername=clustername)
+        proof.uid: (proof.resource_version, proof.live_version)
+        for proof in site.archive.proven_versions(clustername=installation.clustername)
         if proof.expired_while_live or (proof.row_exists and proof.logs.is_settled)
     }
-    return {
-        workflow.uid: workflow
-        for workflow in finished
-        if not (
-            workflow.uid in proven and proven[workflow.uid].holds_for(workflow.resource_version)
-        )
-        and (selector is None or selector.matches(workflow.labels))
-    }
+
+    def needs(workflow: LiveWorkflow) -> bool:
+        if workflow.resource_version in proven.get(workflow.uid, ()):
+            return False
+        return selector is None or selector.matches(workflow.labels)
+
+    return needs
 
 
 class _ItemMetadata(msgspec.Struct):
@@ -134,15 +143,6 @@ class _ItemMetadata(msgspec.Struct):
 
 class _Item(msgspec.Struct):
     metadata: _ItemMetadata
-
-
-def fetch(
-    site: Site, todo: Mapping[str, LiveWorkflow], result: Archived
-) -> Iterator[Sequence[bytes]]:
-    """Batches of full objects of these workflows: single GETs when they are few, a paged list otherwise."""
-    if len(todo) <= SINGLE_GETS_UP_TO:
-        return in_batches(_get_each(site, list(todo.values()), result))
-    return in_batches(_list_all(site, frozenset(todo)))
 
 
 def _get_each(site: Site, workflows: Sequence[LiveWorkflow], result: Archived) -> Iterator[bytes]:
@@ -168,7 +168,7 @@ def _get_each(site: Site, workflows: Sequence[LiveWorkflow], result: Archived) -
             yield body
 
 
-def _list_all(site: Site, todo: frozenset[str]) -> Iterator[bytes]:
+def _list_all(site: Site, todo: AbstractSet[str]) -> Iterator[bytes]:
     pages = site.cluster.list_full(
         selector=site.installation.selector,
         namespace=site.installation.managed_namespace,

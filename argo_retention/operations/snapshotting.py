@@ -135,8 +135,8 @@ def snapshot_path(partition: str, run_id: str) -> str:
     return f"snapshots/{partition}/{run_id}.parquet"
 
 
-def read_snapshot(site: Site) -> tuple[SnapshotRecord, list[LiveWorkflow]]:
-    """The snapshot of this root run. Raises ListIncompleteError when it took none."""
+def stream_snapshot(site: Site) -> tuple[SnapshotRecord, Iterator[LiveWorkflow]]:
+    """The snapshot of this root run, to be gone through once; ListIncompleteError when it took none."""
     installation = site.installation
     record = site.archive.snapshot_of_run(
         clustername=installation.clustername, run_id=site.root_run
@@ -146,8 +146,13 @@ def read_snapshot(site: Site) -> tuple[SnapshotRecord, list[LiveWorkflow]]:
             f"Run {site.root_run} has no snapshot of cluster {installation.partition}.\n"
             "Materialize workflow_snapshot in the same run (the jobs do)."
         )
-    workflows = [from_row(row) for batch in site.tables.read(record.path) for row in batch]
-    return record, workflows
+    return record, (from_row(row) for batch in site.tables.read(record.path) for row in batch)
+
+
+def read_snapshot(site: Site) -> tuple[SnapshotRecord, list[LiveWorkflow]]:
+    """The snapshot of this root run as a whole. Raises ListIncompleteError when it took none."""
+    record, workflows = stream_snapshot(site)
+    return record, list(workflows)
 
 
 def list_live(site: Site) -> list[LiveWorkflow]:

@@ -88,7 +88,7 @@ def _settings(s3: S3Address) -> Document:
             {
                 "name": "training",
                 "match": {"namespaces": ["ml-*"], "selector": "tier!=gold"},
-                "keep": {"last": 3, "weekly": 2},
+                "keep": {"last": 3, "within": "2d"},
                 "logs": {"save": "all"},
             },
             {
