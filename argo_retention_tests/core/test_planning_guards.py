@@ -11,9 +11,7 @@ from argo_retention.core.policy import Keep, Policy, Rule
 from argo_retention.core.reasons import Reason, Verdict
 from argo_retention_tests.core.factories import NOW, candidate
 
-REMOVE_ALL = Policy(
-    rules=(Rule(name="all", keep=Keep(last=0)),), proof_age=timedelta(minutes=10)
-)
+REMOVE_ALL = Policy(rules=(Rule(name="all", keep=Keep(last=0)),), proof_age=timedelta(minutes=10))
 OLD_PROOF = NOW - timedelta(hours=1)
 
 

@@ -203,6 +203,22 @@ def test_made_up_workflows_have_the_names_and_keys_that_argo_computes(fleet: Sce
     assert pods - seen == {each for each in pods if each[0] in GOLDEN_NAMESPACES}
 
 
+def test_no_age_is_so_near_to_a_limit_that_the_time_of_day_decides(fleet: Scene) -> None:
+    """The demo takes a minute; what it decides must not depend on which one."""
+    limits = [timedelta(days=days) for days in (1, 2, 3, 60, 90, 180)]
+    finished = [
+        datetime.fromisoformat(workflow["status"]["finishedAt"]).replace(tzinfo=None)
+        for workflow in fleet.workflows
+        if "finishedAt" in workflow["status"]
+        and workflow["metadata"]["namespace"] not in GOLDEN_NAMESPACES
+    ]
+    rows = [row.finishedat for row in fleet.rows if row.namespace not in GOLDEN_NAMESPACES]
+
+    for moment in finished + rows:
+        age = NOW.replace(tzinfo=None) - moment
+        assert not any(timedelta(0) <= limit - age < timedelta(minutes=10) for limit in limits), age
+
+
 def test_every_object_that_a_made_up_row_names_is_in_the_bucket(fleet: Scene) -> None:
     stored = {(each.bucket, each.key) for each in fleet.s3_objects}
     for row in fleet.rows:

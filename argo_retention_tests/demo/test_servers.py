@@ -188,6 +188,21 @@ def test_a_server_that_does_not_start_stops_the_others(
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_servers_start_stops_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: signal.Signals
+) -> None:
+    servers = DemoServers(tmp_path)
+    monkeypatch.setattr(servers, "_start_s3", lambda: os.kill(os.getpid(), ending))
+
+    with pytest.raises((SystemExit, KeyboardInterrupt)):
+        servers.__enter__()
+
+    assert not servers.postgres.is_running()
+    assert not list(tmp_path.iterdir())
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_leaves_nothing_behind(tmp_path: Path, ending: signal.Signals) -> None:
     command = [sys.executable, "-c", STARTS_AND_WAITS, str(tmp_path)]
     with subprocess.Popen(

@@ -99,7 +99,7 @@ def test_p7_a_dead_run_is_waited_for_until_dagster_knows_of_its_death(
 def test_p7_a_stopped_run_ends_soon_and_leaves_neither_lease_nor_open_intents(
     new_seed: SeedWorld, tmp_path: Path, number: signal.Signals, method: str, port: str
 ) -> None:
-    world = new_seed(hello_worlds=8, keep_count=2, brakes={"per_second": 0.1})
+    world = new_seed(hello_worlds=8, keep_count=0, brakes={"per_second": 0.1})
     point = Point(port=port, method=method, call=1, after=True, signal=number)
 
     exit_code, seconds = start_command(world, ["run", "retention"], point, home=tmp_path)
