@@ -193,13 +193,14 @@ def test_a_signal_while_servers_start_stops_them(
 ) -> None:
     servers = DemoServers(tmp_path)
     monkeypatch.setattr(servers, "_start_s3", lambda: os.kill(os.getpid(), ending))
+    before = signal.getsignal(signal.SIGTERM)
 
     with pytest.raises((SystemExit, KeyboardInterrupt)):
         servers.__enter__()
 
     assert not servers.postgres.is_running()
     assert not list(tmp_path.iterdir())
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])

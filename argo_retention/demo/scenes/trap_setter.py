@@ -11,7 +11,7 @@ from argo_retention.demo.scenes.tasks import Task
 from argo_retention.demo.scenes.workflows import Maker
 
 TRAPS, TWIN, HELD = "traps", "traps-twin", "traps-held"
-YOUNG = timedelta(days=3)
+YOUNG = timedelta(days=3, hours=1)
 #: Past the 90 days after which rows of these namespaces expire.
 EXPIRED = timedelta(days=120)
 
