@@ -5,7 +5,7 @@ with its row is decided object by object when it comes to it (`core.log_guards`)
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -33,9 +33,8 @@ class ExpiryDecision:
     reason: Reason
     sentence: str
     rule: str  # name of the rule whose TTL counts, "archiveTTL", or ""
-    live_version: int | None = (
-        None  # resourceVersion of the live object, with expiry.while_live: expire
-    )
+    expires_at: datetime | None = None  # when TTL or grace end; None where it never expires
+    live_version: int | None = None  # of the live object, with expiry.while_live: expire
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +120,40 @@ def plan_expiry(
         *sorted(gone.values(), key=lambda d: (d.namespace, d.name, d.uid)),
     )
     total = total_rows + len(gone)
-    refusal = _refusal(decisions, total=total, max_share=policy.brakes.max_share)
-    return ExpiryPlan(decisions=decisions, refusal=refusal)
+    expiring = sum(1 for d in decisions if d.verdict is Verdict.REMOVE)
+    return ExpiryPlan(decisions=decisions, refusal=share_refusal(expiring, total, policy=policy))
+
+
+def still_removed(
+    removals: Iterable[ExpiryDecision],
+    *,
+    vanished: Iterable[str],
+    live_versions: Mapping[str, int],
+    policy: Policy,
+    now: datetime,
+    held_namespaces: Mapping[str, str],
+    held_live: Mapping[str, str],
+) -> Iterator[ExpiryDecision]:
+    """Those of a plan that a fresh look at the cluster removes, too; never more than the plan.
+
+    What the row itself says cannot have changed: another digest keeps it when its turn comes. The policy must
+    be the one that the plan was made under.
+    """
+    gone = frozenset(vanished)
+    for decision in removals:
+        uid = decision.uid
+        if decision.namespace in held_namespaces or uid in held_live:
+            continue
+        if decision.expires_at is None or decision.expires_at > now:  # a clock was set back
+            continue
+        if decision.reason is Reason.ROW_VANISHED and uid not in gone:
+            continue
+        if uid not in live_versions:
+            yield (
+                decision if decision.live_version is None else replace(decision, live_version=None)
+            )
+        elif policy.expire_while_live and decision.reason is Reason.EXPIRED_WHILE_LIVE:
+            yield replace(decision, live_version=live_versions[uid])
 
 
 def _decide(
@@ -173,6 +204,7 @@ def _decide(
         )
         return _kept(decision, Reason.NO_FINISH_TIME, detail=detail)
     until = _after(row.finished_at, ttl)
+    decision = replace(decision, expires_at=until)
     if until > now:
         return _kept(decision, Reason.WITHIN_TTL, detail=show_time(until))
     facts = {"finished": show_time(row.finished_at), "limit": format_duration(ttl)}
@@ -195,6 +227,7 @@ def _decide_vanished(
     now: datetime,
 ) -> ExpiryDecision:
     first_seen = unit.at or now
+    until = _after(first_seen, policy.vanished_grace)
     grace = format_duration(policy.vanished_grace)
     decision = ExpiryDecision(
         uid=unit.uid,
@@ -207,13 +240,14 @@ def _decide_vanished(
         reason=Reason.GRACE,
         sentence=sentence(Reason.GRACE, detail=show_time(first_seen), limit=grace),
         rule="",
+        expires_at=until,
     )
     if unit.uid in live_versions:
         return _kept(decision, Reason.LIVE, detail="its logs are still needed there")
     if unit.namespace in held:
         detail = f"namespace {unit.namespace} has {labels.HOLD}: {held[unit.namespace]}"
         return _kept(decision, Reason.HELD, detail=detail)
-    if now - first_seen < policy.vanished_grace:
+    if until > now:
         return decision
     return _expires(decision, Reason.ROW_VANISHED, detail=show_time(first_seen))
 
@@ -242,9 +276,12 @@ def _after(moment: datetime, span: timedelta) -> datetime:
         return datetime.max.replace(tzinfo=UTC)
 
 
-def _refusal(decisions: Sequence[ExpiryDecision], *, total: int, max_share: float) -> str:
-    """Rows that vanished count too: a table that was emptied by mistake must not cost the logs."""
-    expiring = sum(1 for d in decisions if d.verdict is Verdict.REMOVE)
+def share_refusal(expiring: int, total: int, *, policy: Policy) -> str:
+    """Why so many may not expire at once; rows that vanished count on both sides.
+
+    A table that was emptied by mistake must not cost the logs.
+    """
+    max_share = policy.brakes.max_share
     if total < SHARE_COUNTS_FROM or expiring <= max_share * total:
         return ""
     return (

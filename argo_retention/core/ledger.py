@@ -154,7 +154,7 @@ class ExpiryUnit:
     uid: str
     namespace: str
     name: str
-    stage: str  # "intended", "objects_done", "done", "row_vanished"
+    stage: str  # "intended", "objects_done", "done", "row_vanished", "withdrawn" (the row changed)
     reason: str
     plan_id: str
     run_id: str

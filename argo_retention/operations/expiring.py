@@ -8,24 +8,34 @@ since the row is what points at them; killed at any point, the next run takes up
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from argo_retention.core.expiry_planning import ExpiryDecision
+from argo_retention.core.expiry_planning import (
+    ExpiryDecision,
+    live_holds,
+    share_refusal,
+    still_removed,
+)
 from argo_retention.core.ledger import ExpiryUnit, LeaseGrant, PlanRecord
 from argo_retention.core.live_workflows import LiveWorkflow
 from argo_retention.core.log_guards import object_guard
 from argo_retention.core.logs import LogReference, LogState
 from argo_retention.core.ports.log_store import LogStore, ObjectDeletion
 from argo_retention.errors import ArgoRetentionError, ObjectStoreError, PlanRefusedError
-from argo_retention.operations.expiry_plans import expiry_plan_now, read_expiry_plan
+from argo_retention.operations.expiry_plans import read_expiry_plan
 from argo_retention.operations.guarding import check_sound
 from argo_retention.operations.log_tasks import METADATA_UID
 from argo_retention.operations.planning import claimable_plan
 from argo_retention.operations.site import Site
-from argo_retention.operations.snapshotting import list_live, refusal_of_counts
+from argo_retention.operations.snapshotting import (
+    held_namespaces,
+    list_live,
+    refusal_of_counts,
+)
 
 BATCH = 500
+ASKED_AT_ONCE = 5000  # units whose objects are asked for in one query
 BATCHES_AT_ONCE = 2
 OBJECTS_IN_FLIGHT = 32
 
@@ -39,12 +49,12 @@ class Expired:
     planned: int = 0
     units_done: int = 0  # row, labels and references gone
     resumed: int = 0  # of these, units that an earlier run had begun
-    not_now: int = 0  # planned, but a fresh look keeps them
+    not_now: int = 0  # planned or begun, but a fresh look keeps them
     objects: Counter[str] = field(default_factory=Counter)  # deleted, gone, kept, failed
     kept_objects: list[str] = field(default_factory=list)  # "bucket/key: why"
     failed: list[str] = field(
         default_factory=list
-    )  # "namespace/name: why"; taken up again by the next run
+    )  # "namespace/name: why"; the next run tries again
 
 
 def expire(site: Site, grant: LeaseGrant, *, plan_id: str | None = None) -> Expired:
@@ -55,18 +65,14 @@ def expire(site: Site, grant: LeaseGrant, *, plan_id: str | None = None) -> Expi
     """
     check_sound(site, deletes=True)
     record = claimable_plan(site, kind="expiry", plan_id=plan_id)
-    planned = read_expiry_plan(site, record)
+    planned = read_expiry_plan(site, record).removals
     live = list_live(site)
     refusal = refusal_of_counts(site, len(live))
     if refusal:
         raise PlanRefusedError(refusal)
     installation = site.installation
-    fresh = expiry_plan_now(site, live, vanished=_noticed(site))
-    if fresh.refusal:
-        raise PlanRefusedError(fresh.refusal)
-    still = {(d.uid, d.digest): d for d in fresh.removals}
-    going = [still[d.uid, d.digest] for d in planned.removals if (d.uid, d.digest) in still]
-    result = Expired(plan=record, applied=installation.applies, planned=len(planned.removals))
+    going = _look_again(site, planned, live)
+    result = Expired(plan=record, applied=installation.applies, planned=len(planned))
     result.not_now = result.planned - len(going)
     if not installation.applies:
         return result
@@ -83,15 +89,34 @@ def expire(site: Site, grant: LeaseGrant, *, plan_id: str | None = None) -> Expi
     return result
 
 
-def _noticed(site: Site) -> Sequence[ExpiryUnit]:
-    """Vanished rows whose grace has begun."""
+def _look_again(
+    site: Site, planned: Sequence[ExpiryDecision], live: Sequence[LiveWorkflow]
+) -> list[ExpiryDecision]:
+    """What still goes, with the cluster as it is now. Raises PlanRefusedError where that is too many."""
     installation = site.installation
     vanished = site.archive.vanished(
         clustername=installation.clustername,
         instanceid=installation.instanceid,
         namespace=installation.managed_namespace,
     )
-    return [unit for unit in vanished if unit.at is not None]
+    going = list(
+        still_removed(
+            planned,
+            vanished=[unit.uid for unit in vanished],
+            live_versions={workflow.uid: workflow.resource_version for workflow in live},
+            policy=installation.policy,
+            now=site.clock(),
+            held_namespaces=held_namespaces(site),
+            held_live=live_holds(live),
+        )
+    )
+    counts = site.archive.counts(
+        clustername=installation.clustername, instanceid=installation.instanceid
+    )
+    refusal = share_refusal(len(going), counts["rows"] + len(vanished), policy=installation.policy)
+    if refusal:
+        raise PlanRefusedError(refusal)
+    return going
 
 
 def _unit(site: Site, record: PlanRecord, decision: ExpiryDecision) -> ExpiryUnit:
@@ -153,19 +178,27 @@ class _Expirer:
         """Expire all units; a batch that fails leaves its units open for the next run."""
         while self._site.archive.backfill_references(self._grant):
             self._site.progress("references", 0, None)
-        batches = [units[i : i + BATCH] for i in range(0, len(units), BATCH)]
-        # Two units that share an object must both be known as going before either is judged, or each
-        # would leave the object to the other.
-        objects = [self._commit(batch) for batch in batches]
+        objects = self._objects_of(units)
+        # Where nothing was begun and nothing but the row goes, one transaction is all stages at once.
+        bare = [unit for unit in units if unit.uid not in objects and unit.at is None]
+        others = [unit for unit in units if unit.uid in objects or unit.at is not None]
+        total = len(units)
         with (
             ThreadPoolExecutor(OBJECTS_IN_FLIGHT, thread_name_prefix="object") as pool,
             ThreadPoolExecutor(BATCHES_AT_ONCE, thread_name_prefix="expire") as workers,
         ):
-            futures = [
-                workers.submit(self._batch, batch, named, pool, live_versions, len(units))
-                for batch, named in zip(batches, objects, strict=True)
+            futures: list[Future[None]] = [
+                workers.submit(self._expire_rows, batch, live_versions, total)
+                for batch in _batches(bare, BATCH)
             ]
             try:
+                # Two units that share an object must both be known as going before either is judged, or
+                # each would leave the object to the other.
+                begun = [self._begin(batch, objects) for batch in _batches(others, BATCH)]
+                futures += [
+                    workers.submit(self._expire, batch, objects, pool, live_versions, total)
+                    for batch in begun
+                ]
                 for future in futures:
                     future.result()
             finally:
@@ -173,48 +206,78 @@ class _Expirer:
                 for future in futures:
                     future.cancel()
 
-    def _commit(self, units: Sequence[ExpiryUnit]) -> list[_Object]:
-        """Record the intent of the units that name objects; these objects."""
+    def _objects_of(self, units: Sequence[ExpiryUnit]) -> Mapping[str, Sequence[_Object]]:
+        """uid → log objects that its row or the ledger names; none for a unit whose objects are done."""
+        objects: dict[str, list[_Object]] = defaultdict(list)
+        waiting = [unit for unit in units if unit.stage != "objects_done"]
+        for batch in _batches(waiting, ASKED_AT_ONCE):
+            by_uid = {unit.uid: unit for unit in batch}
+            for (uid, bucket, key), etag in self._named(list(by_uid)).items():
+                objects[uid].append(_Object(unit=by_uid[uid], bucket=bucket, key=key, etag=etag))
+        return objects
+
+    def _named(self, uids: Sequence[str]) -> Mapping[tuple[str, str, str], str]:
+        """(uid, bucket, key) → recorded ETag, "" where there is none."""
         archive = self._site.archive
         clustername = self._site.installation.clustername
-        by_uid = {unit.uid: unit for unit in units}
-        uids = list(by_uid)
-        etags = {
-            (record.uid, record.bucket, record.key): record.etag or ""
-            for record in archive.log_records(clustername=clustername, uids=uids)
-            if record.state in {LogState.STORED, LogState.INTENDED} and record.key
-        }
         named = {
             (reference.uid, reference.bucket, reference.key): ""
             for reference in archive.references(clustername=clustername, uids=uids)
         }
-        objects = [
-            _Object(unit=by_uid[uid], bucket=bucket, key=key, etag=etag)
-            for (uid, bucket, key), etag in {**named, **etags}.items()
-        ]
-        begun = {o.unit.uid: o.unit for o in objects if o.unit.stage != "objects_done"}
-        if begun:
-            archive.record_units(self._grant, list(begun.values()))
-        self._committed.update(o.unit.uid for o in objects)
-        return [o for o in objects if o.unit.stage != "objects_done"]
+        recorded = {
+            (record.uid, record.bucket, record.key): record.etag or ""
+            for record in archive.log_records(clustername=clustername, uids=uids)
+            if record.state in {LogState.STORED, LogState.INTENDED} and record.key
+        }
+        return {**named, **recorded}
 
-    def _batch(
+    def _begin(
+        self, units: Sequence[ExpiryUnit], objects: Mapping[str, Sequence[_Object]]
+    ) -> list[ExpiryUnit]:
+        """Record the intent of units whose row is still the planned one; these units.
+
+        A row that changed has begun a life of its own: its objects must stay, and a unit that an earlier run
+        began is withdrawn.
+        """
+        archive = self._site.archive
+        uids = [unit.uid for unit in units]
+        digests = archive.row_digests(clustername=self._site.installation.clustername, uids=uids)
+        going = [unit for unit in units if digests.get(unit.uid, unit.digest) == unit.digest]
+        changed = [unit for unit in units if digests.get(unit.uid, unit.digest) != unit.digest]
+        begun = [unit for unit in going if unit.uid in objects]
+        withdrawn = [replace(unit, stage="withdrawn") for unit in changed if unit.at is not None]
+        if begun or withdrawn:
+            archive.record_units(self._grant, [*begun, *withdrawn])
+        self._committed.update(unit.uid for unit in begun)
+        with self._lock:
+            self._result.not_now += len(changed)
+        return going
+
+    def _expire(
         self,
         units: Sequence[ExpiryUnit],
-        objects: Sequence[_Object],
+        objects: Mapping[str, Sequence[_Object]],
         pool: ThreadPoolExecutor,
         live_versions: Mapping[str, int],
         total: int,
     ) -> None:
         if self._stop.is_set():
             return
-        ready = self._delete_objects(units, objects, pool) if objects else list(units)
-        gone = set(self._site.archive.expire_rows(self._grant, ready, live_versions=live_versions))
+        named = [o for unit in units for o in objects.get(unit.uid, ())]
+        ready = self._delete_objects(units, named, pool) if named else units
+        self._expire_rows(ready, live_versions, total)
+
+    def _expire_rows(
+        self, units: Sequence[ExpiryUnit], live_versions: Mapping[str, int], total: int
+    ) -> None:
+        if self._stop.is_set():
+            return
+        gone = set(self._site.archive.expire_rows(self._grant, units, live_versions=live_versions))
         with self._lock:
             self._result.units_done += len(gone)
             self._result.failed += [
                 f"{unit.namespace}/{unit.name}: its row changed or is in use; the next run looks again"
-                for unit in ready
+                for unit in units
                 if unit.uid not in gone
             ]
             done = self._result.units_done
@@ -302,6 +365,10 @@ class _Expirer:
             )
         location = replace(repository.s3, bucket=o.bucket)
         return self._site.log_stores.of(location, namespace=o.unit.namespace)
+
+
+def _batches(units: Sequence[ExpiryUnit], size: int) -> list[Sequence[ExpiryUnit]]:
+    return [units[i : i + size] for i in range(0, len(units), size)]
 
 
 def _unproven_live(site: Site, live: Sequence[LiveWorkflow]) -> dict[str, frozenset[str]]:

@@ -32,6 +32,7 @@ EXPIRY_PLAN_SCHEMA: Mapping[str, str] = {
     "reason": "string",
     "sentence": "string",
     "rule": "string",
+    "expires_at": "timestamp",
     "live_version": "int64",
 }
 
@@ -46,6 +47,7 @@ EXPIRY_PLAN_COLUMNS: Mapping[str, str] = {
     "reason": "word of a closed set",
     "sentence": "the reason for people",
     "rule": "rule whose archive.ttl counts, or archiveTTL",
+    "expires_at": "when TTL or grace end, UTC; empty where it never expires",
     "live_version": "resourceVersion of the live object, with expiry.while_live: expire",
 }
 

@@ -78,6 +78,7 @@ class Life:
         return {
             "done": "expired: its row and logs are gone",
             "row_vanished": "its archive row was removed by somebody else",
+            "withdrawn": "its archive row was removed by somebody else",
         }.get(self.expiry_unit.stage, "expiring; the next expiry run finishes it")
 
     @property
@@ -124,6 +125,7 @@ _STAGES = {
     "objects_done": "its log objects expired, its row is next",
     "done": "row, labels and log objects expired",
     "row_vanished": "its archive row was missed for the first time",
+    "withdrawn": "expiry given up, since its row had changed",
 }
 
 _OUTCOMES = {

@@ -73,7 +73,7 @@ class FakeExpiry(FakeTables):
                     or key in self.argo_rows
                     or proof.version.expired_while_live
                     or not stored
-                    or (unit is not None and unit.stage not in {"row_vanished", "done"})
+                    or (unit is not None and unit.stage in {"intended", "objects_done"})
                 ):
                     continue
                 if unit is not None and unit.stage == "row_vanished":
@@ -107,6 +107,12 @@ class FakeExpiry(FakeTables):
                     grant.instanceid,
                     replace(unit, at=at, kept_objects=tuple(unit.kept_objects)),
                 )
+
+    def row_digests(self, *, clustername: str, uids: Sequence[str]) -> Mapping[str, str]:
+        self._meet("row_digests", {"clustername": clustername})
+        with self._lock:
+            rows = {uid: self.argo_rows.get((clustername, uid)) for uid in uids}
+        return {uid: digest_of(row.workflow) for uid, row in rows.items() if row is not None}
 
     def open_units(self, *, clustername: str, instanceid: str) -> Sequence[ExpiryUnit]:
         self._meet("open_units", {"clustername": clustername})

@@ -73,6 +73,13 @@ class PostgresExpiry(PostgresPart):
         with self._sessions.fenced(grant) as connection:
             connection.execute(_EXPIRY["record"], parameters)
 
+    def row_digests(self, *, clustername: str, uids: Sequence[str]) -> Mapping[str, str]:
+        """Computed only for versions that were not read before."""
+        parameters = {"clustername": clustername, "uids": list(uids)}
+        with self._sessions.transaction() as connection:
+            found = connection.execute(_EXPIRY["digests"], parameters)
+            return {row["uid"]: row["digest"] for row in found}
+
     def open_units(self, *, clustername: str, instanceid: str) -> Sequence[ExpiryUnit]:
         """Oldest first."""
         parameters = {"clustername": clustername, "instanceid": instanceid}

@@ -202,6 +202,10 @@ class Archive(ABC):
         """Insert or move units to their stage; commits."""
 
     @abstractmethod
+    def row_digests(self, *, clustername: str, uids: Sequence[str]) -> Mapping[str, str]:
+        """uid → md5 of its row's JSON now; a uid without a row is not in it."""
+
+    @abstractmethod
     def open_units(self, *, clustername: str, instanceid: str) -> Sequence[ExpiryUnit]:
         """Units that a crash left between two stages."""
 

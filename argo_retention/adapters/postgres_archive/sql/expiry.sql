@@ -28,7 +28,7 @@ SELECT
 FROM
     argo_retention.archived_versions AS v
     LEFT JOIN argo_retention.expiry_units AS u
-        ON u.clustername = v.clustername AND u.uid = v.uid AND u.stage <> 'done'
+        ON u.clustername = v.clustername AND u.uid = v.uid AND u.stage NOT IN ('done', 'withdrawn')
 WHERE
     v.clustername = %(clustername)s::text AND v.instanceid = %(instanceid)s::text
     AND (%(namespace)s::text IS NULL OR v.namespace = %(namespace)s::text)
@@ -62,6 +62,17 @@ SET
     run_id = excluded.run_id, digest = excluded.digest, kept_objects = excluded.kept_objects,
     at = CASE WHEN u.stage = excluded.stage THEN u.at ELSE excluded.at END;
 
+-- name: digests
+-- Of the rows of these uids as they are now; rows_read spares the computation where xmin says that it may.
+SELECT
+    r.uid,
+    CASE WHEN d.row_xmin = r.xmin THEN d.digest ELSE md5(r.workflow::text) END AS digest
+FROM
+    argo_archived_workflows AS r
+    LEFT JOIN argo_retention.rows_read AS d
+        ON d.clustername = r.clustername AND d.uid = r.uid AND d.uid = ANY (%(uids)s::text[])
+WHERE r.clustername = %(clustername)s::text AND r.uid = ANY (%(uids)s::text[]);
+
 -- name: open
 -- Units that a crash left between two stages.
 SELECT
@@ -81,11 +92,11 @@ WHERE clustername = %(clustername)s::text AND uid = %(uid)s::text;
 
 -- name: expire
 -- Rows of these units, with all that names them, in one statement, and the units as done, recorded before or
--- not; rows held by others are skipped, rows
--- that changed since the plan stay. A uid without a row is done as well. Each table is reached by an array of
--- keys, never by a join, which the planner would do with a scan of the whole table.
+-- not; rows held by others are skipped, rows that changed since the plan stay. A uid without a row is done as
+-- well. Each table is reached by an array of keys, never by a join, which the planner would do with a scan of
+-- the whole table.
 WITH held AS MATERIALIZED (
-    SELECT r.uid
+    SELECT r.ctid AS place
     FROM
         argo_archived_workflows AS r
         INNER JOIN unnest(%(uids)s::text[], %(digests)s::text[]) AS wanted (uid, digest)
@@ -102,16 +113,17 @@ WITH held AS MATERIALIZED (
 
 expired AS (
     DELETE FROM argo_archived_workflows
-    WHERE clustername = %(clustername)s::text AND uid = ANY (ARRAY(SELECT uid FROM held))
+    WHERE ctid = ANY (ARRAY(SELECT place FROM held))
+    RETURNING uid
 ),
 
 gone AS MATERIALIZED (
-    SELECT uid FROM held
+    SELECT uid FROM expired
     UNION ALL
     SELECT wanted.uid
     FROM unnest(%(uids)s::text[]) AS wanted (uid)
     WHERE
-        wanted.uid NOT IN (SELECT uid FROM held)
+        wanted.uid NOT IN (SELECT uid FROM expired)
         AND NOT EXISTS (
             SELECT FROM argo_archived_workflows AS r
             WHERE r.clustername = %(clustername)s::text AND r.uid = wanted.uid
@@ -148,7 +160,7 @@ done AS (
             %(uids)s::text[], %(namespaces)s::text[], %(names)s::text[], %(reasons)s::text[],
             %(plan_ids)s::text[], %(run_ids)s::text[], %(digests)s::text[]
         ) AS unit (uid, namespace, name, reason, plan_id, run_id, digest)
-    WHERE unit.uid = ANY (ARRAY(SELECT uid FROM gone))
+        INNER JOIN gone ON gone.uid = unit.uid
     ON CONFLICT (clustername, uid) DO UPDATE
     SET stage = 'done', at = clock_timestamp()
 )
