@@ -51,6 +51,9 @@ EXPIRY_PLAN_COLUMNS: Mapping[str, str] = {
     "live_version": "resourceVersion of the live object, with expiry.while_live: expire",
 }
 
+_VERDICTS = {verdict.value: verdict for verdict in Verdict}
+_REASONS = {reason.value: reason for reason in Reason}
+
 TIME_ZONE_MARGIN = timedelta(days=1)
 """The column finishedat is a wall clock of some controller; it only preselects, so it gets a day of room."""
 
@@ -150,7 +153,6 @@ def _rows(decisions: Sequence[ExpiryDecision]) -> Iterator[Sequence[Mapping[str,
         ]
 
 
-def _decision(row: Mapping[str, Any]) -> ExpiryDecision:
-    return ExpiryDecision(
-        **{**row, "verdict": Verdict(row["verdict"]), "reason": Reason(row["reason"])}
-    )
+def _decision(row: dict[str, Any]) -> ExpiryDecision:
+    row["verdict"], row["reason"] = _VERDICTS[row["verdict"]], _REASONS[row["reason"]]
+    return ExpiryDecision(**row)

@@ -117,7 +117,7 @@ CREATE TABLE argo_retention.expiry_units (
     kept_objects text[]      NOT NULL,
     at           timestamptz NOT NULL,
     PRIMARY KEY (clustername, uid)
-) WITH (fillfactor = 45);  -- room for the next stage on the same page, or each update costs two index entries
+);
 
 CREATE INDEX expiry_units_name ON argo_retention.expiry_units (clustername, namespace, name);
 

@@ -93,22 +93,39 @@ WHERE clustername = %(clustername)s::text AND uid = %(uid)s::text;
 -- name: expire
 -- Rows of these units, with all that names them, in one statement, and the units as done, recorded before or
 -- not; rows held by others are skipped, rows that changed since the plan stay. A uid without a row is done as
--- well. Each table is reached by an array of keys, never by a join, which the planner would do with a scan of
--- the whole table.
-WITH held AS MATERIALIZED (
-    SELECT r.ctid AS place
+-- well. Rows are found one by one by their key, or by an array of keys: a join would be done with a scan of
+-- the whole table, whose dead rows grow with each batch.
+WITH unit AS MATERIALIZED (
+    SELECT *
     FROM
-        argo_archived_workflows AS r
-        INNER JOIN unnest(%(uids)s::text[], %(digests)s::text[]) AS wanted (uid, digest)
-            ON wanted.uid = r.uid
-        LEFT JOIN argo_retention.rows_read AS d
-            ON d.clustername = r.clustername AND d.uid = r.uid AND d.uid = ANY (%(uids)s::text[])
-    WHERE
-        r.clustername = %(clustername)s::text AND r.uid = ANY (%(uids)s::text[])
-        AND r.instanceid = %(instanceid)s::text
-        AND wanted.digest
-        = CASE WHEN d.row_xmin = r.xmin THEN d.digest ELSE md5(r.workflow::text) END
-    FOR UPDATE OF r SKIP LOCKED
+        json_to_recordset(%(records)s::json) AS given (
+            uid text, namespace text, name text, reason text, plan_id text, run_id text, digest text
+        )
+),
+
+held AS MATERIALIZED (
+    SELECT row.place
+    FROM
+        unit
+        CROSS JOIN LATERAL (
+            SELECT
+                r.ctid AS place,
+                coalesce(
+                    (
+                        SELECT d.digest
+                        FROM argo_retention.rows_read AS d
+                        WHERE d.clustername = r.clustername AND d.uid = r.uid AND d.row_xmin = r.xmin
+                    ),
+                    md5(r.workflow::text)
+                ) AS digest
+            FROM argo_archived_workflows AS r
+            WHERE
+                r.clustername = %(clustername)s::text AND r.uid = unit.uid
+                AND r.instanceid = %(instanceid)s::text
+            LIMIT 1
+            FOR UPDATE SKIP LOCKED
+        ) AS row
+    WHERE row.digest = unit.digest
 ),
 
 expired AS (
@@ -120,19 +137,14 @@ expired AS (
 gone AS MATERIALIZED (
     SELECT uid FROM expired
     UNION ALL
-    SELECT wanted.uid
-    FROM unnest(%(uids)s::text[]) AS wanted (uid)
+    SELECT unit.uid
+    FROM unit
     WHERE
-        wanted.uid NOT IN (SELECT uid FROM expired)
+        unit.uid NOT IN (SELECT uid FROM expired)
         AND NOT EXISTS (
             SELECT FROM argo_archived_workflows AS r
-            WHERE r.clustername = %(clustername)s::text AND r.uid = wanted.uid
+            WHERE r.clustername = %(clustername)s::text AND r.uid = unit.uid
         )
-),
-
-read_rows AS (
-    DELETE FROM argo_retention.rows_read
-    WHERE clustername = %(clustername)s::text AND uid = ANY (ARRAY(SELECT uid FROM gone))
 ),
 
 named AS (
@@ -155,12 +167,7 @@ done AS (
     SELECT
         %(clustername)s::text, %(instanceid)s::text, unit.uid, unit.namespace, unit.name, 'done',
         unit.reason, unit.plan_id, unit.run_id, unit.digest, '{}', clock_timestamp()
-    FROM
-        unnest(
-            %(uids)s::text[], %(namespaces)s::text[], %(names)s::text[], %(reasons)s::text[],
-            %(plan_ids)s::text[], %(run_ids)s::text[], %(digests)s::text[]
-        ) AS unit (uid, namespace, name, reason, plan_id, run_id, digest)
-        INNER JOIN gone ON gone.uid = unit.uid
+    FROM unit INNER JOIN gone ON gone.uid = unit.uid
     ON CONFLICT (clustername, uid) DO UPDATE
     SET stage = 'done', at = clock_timestamp()
 )

@@ -172,7 +172,7 @@ ON CONFLICT (clustername, uid) DO UPDATE
 SET row_xmin = excluded.row_xmin, digest = excluded.digest;
 
 -- name: forget_unknown
--- Rows that Argo expired, and that we never proved: nobody needs what they named.
+-- Rows that we expired, or that Argo expired and we never proved: nobody needs what they named.
 WITH gone AS (
     DELETE FROM argo_retention.rows_read AS d
     WHERE
@@ -186,7 +186,7 @@ WITH gone AS (
         )
         AND NOT EXISTS (
             SELECT FROM argo_retention.expiry_units AS u
-            WHERE u.clustername = d.clustername AND u.uid = d.uid AND u.stage <> 'done'
+            WHERE u.clustername = d.clustername AND u.uid = d.uid AND u.stage NOT IN ('done', 'withdrawn')
         )
     RETURNING d.clustername, d.uid
 )
