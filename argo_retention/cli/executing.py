@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
-from dagster._core.errors import DagsterHomeNotSetError
+from dagster._core.errors import DagsterExecutionInterruptedError, DagsterHomeNotSetError
 from dagster._core.execution.api import execute_run
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 
@@ -149,6 +149,8 @@ def _failure(data: Any) -> tuple[str, int]:
             return error.message.partition(": ")[2].strip(), codes[error.cls_name]
         innermost = error
         error = error.cause or error.context
+    if innermost is not None and innermost.cls_name == DagsterExecutionInterruptedError.__name__:
+        return "The run was stopped. What it had begun is recorded; the next run goes on.", 1
     first = innermost.message.strip().splitlines()[0] if innermost is not None else ""
     return (
         f"{first or 'The step failed'}\nThe run's events in Dagster's UI have the whole trace.",

@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 failed or something was refused, 2 bad input or configurat
 """
 
 import importlib
+import signal
 import sys
 from typing import Any
 
@@ -46,8 +47,18 @@ def cli() -> None:
     """Retention for Argo Workflows: archive, keep logs, delete and expire with proof."""
 
 
+def _heed_signals() -> None:
+    """Let SIGINT end us in a background job of a script, too, which inherits it ignored.
+
+    Dagster does with SIGTERM whatever is done with SIGINT, so that nothing but SIGKILL would end a run.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def main(args: list[str] | None = None) -> Any:
     """Run a command and end with its exit code; an error of ours is its message, never a traceback."""
+    _heed_signals()
     try:
         sys.exit(cli.main(args=args, standalone_mode=False) or 0)
     except click.exceptions.Abort:

@@ -102,6 +102,7 @@ def _run(text: str, job: str, cluster: str, point: Point, ahead: timedelta, home
 
 
 def _command(arguments: list[str], environment: dict[str, str], point: Point, writer: Any) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a background job of a script inherits it
     os.environ.update(environment)
     _arm(point, lambda: writer.send(utc_now().timestamp()))
     main(arguments)
