@@ -1,0 +1,303 @@
+"""Archiving on fakes: what is fetched, what is written, what is kept for later, and why."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from argo_retention.core.selectors import LabelSelector
+from argo_retention.errors import (
+    ClusterError,
+    DatabaseError,
+    ListIncompleteError,
+    RowRefusedError,
+)
+from argo_retention.operations import archiving
+from argo_retention.operations.archive_batches import Refusal
+from argo_retention_tests.operations.at_work import NAMESPACE, AtWork
+
+PENDING = {"workflows.argoproj.io/workflow-archiving-status": "Pending"}
+
+
+def refusals(done: archiving.Archived) -> dict[str, tuple[str, str]]:
+    return {each.name: (each.reason, each.sentence) for each in done.refusals}
+
+
+# -- what is fetched --------------------------------------------------------------------------------------
+
+
+def test_few_are_fetched_one_by_one() -> None:
+    work = AtWork()
+    for name in ("one", "two"):
+        work.run(name)
+
+    done = work.archived()
+
+    assert (done.finished, done.archived) == (2, 2)
+    assert len(work.cluster.calls_of("get_workflow")) == 2
+    assert work.cluster.calls_of("list_full") == []
+
+
+def test_many_come_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archiving, "SINGLE_GETS_UP_TO", 2)
+    monkeypatch.setattr(archiving, "BATCH", 2)
+    work = AtWork()
+    for number in range(5):
+        work.run(f"run-{number}")
+    work.cluster.add_workflow("running", namespace=NAMESPACE, phase=None)
+
+    done = work.archived()
+
+    assert (done.finished, done.archived) == (5, 5)
+    assert work.cluster.calls_of("get_workflow") == []
+    assert len(work.row_uids()) == 5
+
+
+def test_p1_a_list_that_fails_in_the_middle_archives_what_came_and_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(archiving, "SINGLE_GETS_UP_TO", 0)
+    monkeypatch.setattr(archiving, "PAGE", 1)
+    monkeypatch.setattr(archiving, "BATCH", 1)
+    work = AtWork()
+    for number in range(4):
+        work.run(f"run-{number}")
+    work.cluster.fail("list_full", ListIncompleteError("page 3 failed"), after=2)
+
+    with pytest.raises(ListIncompleteError):
+        work.archived()
+
+    assert len(work.row_uids()) == 2
+
+
+def test_p1_a_failed_list_is_no_snapshot() -> None:
+    work = AtWork()
+    work.run("one")
+    work.cluster.fail("list_metadata", ListIncompleteError("410 twice"))
+
+    with pytest.raises(ListIncompleteError):
+        work.archived()
+
+    assert work.archive.last_snapshot(clustername="default", instanceid="") is None
+
+
+def test_without_a_snapshot_of_its_run_nothing_is_archived() -> None:
+    work = AtWork()
+    work.run("one")
+
+    with pytest.raises(ListIncompleteError, match="has no snapshot of cluster prod"):
+        archiving.archive_finished(work.site, work.grant())
+
+
+def test_p7_what_is_proven_is_not_fetched_again() -> None:
+    work = AtWork()
+    work.run("one")
+    work.archived()
+    work.next_run()
+
+    done = work.archived()
+
+    assert (done.finished, done.proven_before, done.archived) == (1, 1, 0)
+    assert len(work.cluster.calls_of("get_workflow")) == 1
+
+
+def test_one_that_goes_meanwhile_is_named() -> None:
+    work = AtWork()
+    work.run("one")
+    work.cluster.before("get_workflow", lambda _: work.cluster.remove("Workflow", NAMESPACE, "one"))
+
+    done = work.archived()
+
+    assert refusals(done) == {"one": ("gone", "it went between the snapshot and now")}
+
+
+def test_another_one_of_the_same_name_is_not_taken_for_it() -> None:
+    work = AtWork()
+    work.run("one")
+
+    def again(_: object) -> None:
+        work.cluster.remove("Workflow", NAMESPACE, "one")
+        work.run("one", log=None)
+
+    work.cluster.before("get_workflow", again)
+
+    assert refusals(work.archived())["one"][0] == "gone"
+    assert work.row_uids() == set()
+
+
+def test_archives_what_argos_selector_says_where_that_is_asked_for() -> None:
+    work = AtWork()
+    work.run("one", metadata={"labels": {"team": "a"}})
+    work.run("two")
+    policy = replace(work.site.installation.policy, archive_selector=LabelSelector.parse("team=a"))
+    work.site = replace(work.site, installation=replace(work.site.installation, policy=policy))
+
+    done = work.archived()
+
+    assert (done.archived, done.proven_before) == (1, 1)
+
+
+# -- what is kept for later -------------------------------------------------------------------------------
+
+
+def test_one_that_runs_again_since_the_snapshot_is_left() -> None:
+    work = AtWork()
+    work.run("one")
+
+    def retried(_: object) -> None:
+        work.cluster.change(
+            "Workflow",
+            NAMESPACE,
+            "one",
+            lambda it: it["metadata"]["labels"].pop("workflows.argoproj.io/completed"),
+        )
+
+    work.cluster.before("get_workflow", retried)
+
+    assert refusals(work.archived())["one"] == ("running", "it runs again since the snapshot")
+
+
+@pytest.mark.parametrize(("age", "archived"), [(timedelta(minutes=5), 0), (timedelta(hours=1), 1)])
+def test_argos_own_queue_is_left_to_argo_for_a_while(age: timedelta, archived: int) -> None:
+    work = AtWork()
+    work.run("one", age=age, metadata={"labels": PENDING})
+
+    done = work.archived()
+
+    assert done.archived == archived
+    assert ("one" in refusals(done)) == (not archived)
+
+
+def test_one_in_argos_queue_without_a_finish_time_is_archived() -> None:
+    work = AtWork()
+    work.run("one", metadata={"labels": PENDING})
+    work.cluster.change(
+        "Workflow", NAMESPACE, "one", lambda it: it["status"].update(finishedAt=None)
+    )
+
+    assert work.archived().archived == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"status": {"phase": "Succeeded", "compressedNodes": "!!"}}, "compressedNodes"),
+        ({"status": {"phase": "Succeeded", "finishedAt": "yesterday"}}, "finishedAt"),
+        (
+            {"status": {"phase": "Succeeded", "nodes": {"one": {"type": "Pod", "startedAt": "x"}}}},
+            "",
+        ),
+    ],
+)
+def test_p1_what_cannot_be_read_is_kept_and_named_and_the_others_go_on(
+    change: dict[str, object], words: str
+) -> None:
+    work = AtWork()
+    work.run("one")
+    work.run("two")
+    work.cluster.change("Workflow", NAMESPACE, "one", lambda it: it.update(change))
+
+    done = work.archived()
+
+    reason, sentence = refusals(done)["one"]
+    assert reason == "unreadable"
+    assert words in sentence
+    assert done.archived == 1
+
+
+def test_p1_a_body_that_is_no_json_is_kept() -> None:
+    work = AtWork()
+    one = work.run("one")
+    body = b'{"metadata": {"uid": "' + one.uid.encode() + b'"}, "spec": [[}'
+
+    with archiving.BatchArchiver(work.site, work.grant()) as archiver:
+        [result] = archiver.archive([body])
+
+    assert isinstance(result, Refusal)
+    assert result.reason == "unreadable"
+
+
+# -- what is written --------------------------------------------------------------------------------------
+
+
+def test_a_row_that_argo_wrote_rightly_is_only_proven() -> None:
+    work = AtWork({"logs": {"save": "none"}})
+    work.run("one", log=None)
+    work.archived()
+    work.archive.proofs.clear()
+    work.next_run()
+
+    done = work.archived()
+
+    assert (done.archived, done.proven_now) == (0, 1)
+
+
+def test_p1_an_older_object_never_overwrites_a_newer_row() -> None:
+    work = AtWork({"logs": {"save": "none"}})
+    one = work.run("one", log=None)
+    work.archived()
+    key = ("default", one.uid)
+    row = work.archive.argo_rows[key]
+    newer = row.workflow.replace(
+        b'"resourceVersion":"' + str(one.resource_version).encode(), b'"resourceVersion":"999999'
+    )
+    assert newer != row.workflow
+    work.archive.argo_rows[key] = replace(row, workflow=newer, resource_version=999999)
+    work.archive.proofs.clear()
+    work.next_run()
+
+    done = work.archived()
+
+    assert refusals(done)["one"] == ("refused_row", "row is newer")
+    assert work.archive.argo_rows[key].workflow == newer
+
+
+def test_p1_a_row_that_the_database_refuses_is_found_and_the_others_go_on() -> None:
+    work = AtWork()
+    for number in range(5):
+        work.run(f"run-{number}")
+    bad = next(w.uid for w in work.cluster.workflows() if w.name == "run-3")
+    work.archive.fail(
+        "write_rows",
+        RowRefusedError("value too long\nshorten it"),
+        times=None,
+        where=lambda call: any(write.proof.uid == bad for write in call["writes"]),
+    )
+
+    done = work.archived()
+
+    assert done.archived == 4
+    assert refusals(done) == {"run-3": ("refused_row", "value too long")}
+
+
+@pytest.mark.parametrize("method", ["write_rows", "rows"])
+def test_a_database_that_fails_ends_the_step(method: str) -> None:
+    work = AtWork()
+    work.run("one")
+    work.archive.fail(method, DatabaseError("connection lost"))
+
+    with pytest.raises(DatabaseError):
+        work.archived()
+
+
+def test_an_api_server_that_fails_ends_the_step() -> None:
+    work = AtWork()
+    work.run("one")
+    work.cluster.fail("get_workflow", ClusterError("500"))
+
+    with pytest.raises(ClusterError):
+        work.archived()
+
+
+def test_only_the_first_thousand_exceptions_are_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(archiving, "EXCEPTIONS_KEPT", 1)
+    work = AtWork()
+    for name in ("one", "two"):
+        work.run(name, log=None)
+
+    done = work.archived()
+
+    assert done.logs["lost"] == 2
+    assert len(done.lost_logs) == 1

@@ -1,0 +1,405 @@
+"""Each way that a log can go, from the pod or its absence to the ledger."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from argo_retention.core.logs import LogSource, LogState
+from argo_retention.errors import (
+    ClusterError,
+    ClusterForbiddenError,
+    ObjectStoreError,
+    PodLogGoneError,
+)
+from argo_retention.operations import saving_logs
+from argo_retention.operations.log_tasks import object_metadata
+from argo_retention_tests.operations.at_work import NAMESPACE, NOW, REPOSITORY, AtWork
+
+ARTIFACT = {"outputs": {"artifacts": [{"name": "main-logs", "s3": {"key": "one/one/main.log"}}]}}
+
+
+def test_a_log_that_argo_did_not_store_is_saved_under_argos_key() -> None:
+    work = AtWork()
+    one = work.run("one", log=b"hello\n")
+
+    done = work.archived()
+
+    record = work.log_of(one)
+    assert (record.state, record.source) == (LogState.STORED, LogSource.OURS)
+    assert work.bucket.objects[record.key].body == b"hello\n"
+    assert record.key == "one/one/main.log"
+    assert (done.saved_logs, done.saved_bytes) == (1, 6)
+
+
+def test_p5_the_row_names_the_log_that_was_saved() -> None:
+    work = AtWork()
+    one = work.run("one")
+
+    work.archived()
+
+    [row] = work.archive.rows(clustername="default", uids=[one.uid])
+    artifacts = json.loads(row.workflow)["status"]["nodes"]["one"]["outputs"]["artifacts"]
+    assert [each["name"] for each in artifacts] == ["main-logs"]
+    assert artifacts[0]["s3"]["key"] == "one/one/main.log"
+
+
+def test_p4_a_key_that_somebody_else_has_is_not_overwritten() -> None:
+    work = AtWork()
+    work.bucket.add("one/one/main.log", b"of another workflow\n")
+    one = work.run("one")
+
+    work.archived()
+
+    record = work.log_of(one)
+    assert work.bucket.objects["one/one/main.log"].body == b"of another workflow\n"
+    assert one.uid in record.key
+    assert work.bucket.objects[record.key].body == b"hello\n"
+
+
+def test_p1_where_both_keys_are_taken_the_log_is_not_settled() -> None:
+    work = AtWork()
+    one = work.run("one")
+    work.bucket.before(
+        "put_if_absent", lambda call: work.bucket.add(call["key"], b"theirs"), times=None
+    )
+
+    done = work.archived()
+
+    record = work.log_of(one)
+    assert record.state is LogState.UNSETTLED
+    assert "is somebody else's, and the key with the uid too" in record.reason
+    assert done.log_exceptions[0][0] == "ci/one"
+
+
+def test_p7_an_object_that_a_crash_left_is_adopted() -> None:
+    """Put and then killed: the intent is in the ledger, the object says whose it is."""
+    work = AtWork()
+    one = work.run("one")
+    work.archive.fail("write_rows", ObjectStoreError("killed"), times=1)
+    with pytest.raises(ObjectStoreError):
+        work.archived()
+    assert work.log_of(one).state is LogState.INTENDED
+    work.cluster.remove("Pod", NAMESPACE, "one")
+
+    work.next_run()
+    work.archived()
+
+    record = work.log_of(one)
+    assert (record.state, record.key) == (LogState.STORED, "one/one/main.log")
+    assert len(work.bucket.calls_of("put_if_absent")) == 1
+
+
+def test_p7_an_intent_whose_object_was_never_put_is_saved_again() -> None:
+    work = AtWork()
+    one = work.run("one")
+    work.archive.fail("write_rows", ObjectStoreError("killed"), times=1)
+    with pytest.raises(ObjectStoreError):
+        work.archived()
+    work.bucket.objects.clear()
+
+    work.next_run()
+    work.archived()
+
+    assert work.log_of(one).state is LogState.STORED
+    assert list(work.bucket.objects) == ["one/one/main.log"]
+
+
+def test_an_object_of_ours_under_the_key_counts_as_put() -> None:
+    """A put whose answer was lost: the second one is refused, and finds our own object."""
+    work = AtWork()
+    one = work.run("one")
+
+    def put_already(call) -> None:
+        metadata = {**call["metadata"]} if "metadata" in call else None
+        record = work.log_of(one)
+        work.bucket.add(call["key"], b"hello\n", metadata=metadata or object_metadata(record, ""))
+
+    work.bucket.before("put_if_absent", put_already)
+
+    work.archived()
+
+    assert work.log_of(one).state is LogState.STORED
+    assert list(work.bucket.objects) == ["one/one/main.log"]
+
+
+def test_a_long_log_is_streamed_to_a_key_with_the_uid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saving_logs, "ONE_PUT_LIMIT", 10)
+    work = AtWork()
+    one = work.run("one", log=b"0123456789" * 3)
+
+    work.archived()
+
+    record = work.log_of(one)
+    assert record.state is LogState.STORED
+    assert one.uid in record.key
+    assert work.bucket.objects[record.key].body == b"0123456789" * 3
+
+
+def test_p1_the_runtimes_refusal_is_no_log() -> None:
+    work = AtWork()
+    body = b"unable to retrieve container logs for containerd://123"
+    one = work.run("one", log=body)
+
+    work.archived()
+
+    assert work.log_of(one).state is LogState.UNSETTLED
+    assert "refusal instead of the log" in work.log_of(one).reason
+    assert work.bucket.objects == {}
+
+
+def test_p1_a_log_that_may_not_be_read_is_not_lost() -> None:
+    work = AtWork()
+    one = work.run("one")
+    work.cluster.fail("open_pod_log", ClusterForbiddenError("403 Forbidden\nask"))
+
+    work.archived()
+
+    record = work.log_of(one)
+    assert (record.state, record.reason) == (LogState.UNSETTLED, "403 Forbidden")
+
+
+def test_p1_a_stream_that_is_cut_is_no_log() -> None:
+    work = AtWork()
+    one = work.run("one", log=None)
+    work.pod(one)
+    work.cluster.add_pod_log(namespace=NAMESPACE, pod="one", body=b"half and half", cut_after=4)
+
+    work.archived()
+
+    assert work.log_of(one).state is LogState.UNSETTLED
+    assert work.bucket.objects == {}
+
+
+def test_p1_a_bucket_that_fails_loses_nothing() -> None:
+    work = AtWork()
+    one = work.run("one")
+    work.bucket.fail("put_if_absent", ObjectStoreError("503 slow down"))
+
+    work.archived()
+
+    assert work.log_of(one).state is LogState.UNSETTLED
+
+
+def test_a_pod_that_goes_while_its_log_is_asked_for_is_lost() -> None:
+    work = AtWork()
+    one = work.run("one")
+    work.cluster.before("open_pod_log", lambda _: work.cluster.remove("Pod", NAMESPACE, "one"))
+
+    work.archived()
+
+    assert work.log_of(one).state is LogState.LOST
+    assert "went while its log was asked for" in work.log_of(one).reason
+
+
+def test_p1_a_404_for_the_log_of_a_pod_that_is_there_settles_nothing() -> None:
+    work = AtWork()
+    one = work.run("one")
+    work.cluster.fail("open_pod_log", PodLogGoneError("404"))
+
+    work.archived()
+
+    assert work.log_of(one).state is LogState.UNSETTLED
+    assert "is there, its log answers 404" in work.log_of(one).reason
+
+
+def test_p1_a_404_for_a_log_whose_pod_cannot_be_asked_for_settles_nothing() -> None:
+    work = AtWork()
+    one = work.run("one")
+    work.cluster.fail("open_pod_log", PodLogGoneError("404"))
+    work.cluster.before("open_pod_log", lambda _: work.cluster.deny("get", "pods"))
+
+    work.archived()
+
+    assert work.log_of(one).state is LogState.UNSETTLED
+
+
+def test_p1_a_pod_that_cannot_be_asked_for_settles_nothing() -> None:
+    work = AtWork()
+    one = work.run("one")
+    work.cluster.fail("get_pod", ClusterError("timeout"))
+
+    work.archived()
+
+    assert work.log_of(one).state is LogState.UNSETTLED
+
+
+@pytest.mark.parametrize(
+    ("state", "phase", "expected", "words"),
+    [
+        ({"running": {}}, "Succeeded", LogState.UNSETTLED, "is still running"),
+        ({"waiting": {}}, "Failed", LogState.LOST, "never started"),
+        ({"waiting": {}}, "Running", LogState.UNSETTLED, "is waiting"),
+        (
+            {"terminated": {"reason": "ContainerStatusUnknown"}},
+            "Succeeded",
+            LogState.LOST,
+            "no longer knows",
+        ),
+    ],
+)
+def test_the_containers_state_says_whether_there_is_a_log(
+    state: dict[str, object], phase: str, expected: LogState, words: str
+) -> None:
+    work = AtWork()
+    one = work.run("one", log=None)
+    work.pod(one, **state)
+    work.cluster.change("Pod", NAMESPACE, "one", lambda pod: pod["status"].update(phase=phase))
+
+    work.archived()
+
+    record = work.log_of(one)
+    assert record.state is expected
+    assert words in record.reason
+
+
+def test_p1_a_running_pod_without_a_status_of_the_container_settles_nothing() -> None:
+    work = AtWork()
+    one = work.run("one", log=None)
+    work.pod(one)
+    work.cluster.change(
+        "Pod",
+        NAMESPACE,
+        "one",
+        lambda pod: pod.update(status={"phase": "Running", "containerStatuses": []}),
+    )
+
+    work.archived()
+
+    assert "without a status" in work.log_of(one).reason
+    assert work.log_of(one).state is LogState.UNSETTLED
+
+
+def test_a_pod_of_another_workflow_of_that_name_has_not_its_log() -> None:
+    work = AtWork()
+    one = work.run("one", log=None)
+    work.pod(one, uid="somebody")
+
+    work.archived()
+
+    assert work.log_of(one).state is LogState.LOST
+    assert "is another one of the same name" in work.log_of(one).reason
+
+
+def test_an_object_of_argos_executor_is_enough() -> None:
+    work = AtWork()
+    work.bucket.add("one/one/main.log", b"of the executor\n")
+    one = work.run("one", log=None, node=ARTIFACT)
+
+    work.archived()
+
+    record = work.log_of(one)
+    assert (record.state, record.source) == (LogState.STORED, LogSource.ARGO)
+
+
+def test_an_object_that_is_older_than_the_node_is_not_its_log() -> None:
+    work = AtWork()
+    work.bucket.add("one/one/main.log", b"of last year\n", last_modified=NOW.replace(year=2025))
+    one = work.run("one", log=None, node=ARTIFACT)
+
+    work.archived()
+
+    assert work.log_of(one).state is LogState.LOST
+
+
+def test_a_named_object_that_is_not_there_is_saved_from_the_pod() -> None:
+    work = AtWork()
+    one = work.run("one", node=ARTIFACT)
+
+    work.archived()
+
+    assert work.log_of(one).source is LogSource.OURS
+    assert work.bucket.objects["one/one/main.log"].body == b"hello\n"
+
+
+def test_what_artifact_gc_deleted_is_lost() -> None:
+    work = AtWork()
+    artifact = {"name": "main-logs", "s3": {"key": "one/one/main.log"}, "deleted": True}
+    one = work.run("one", node={"outputs": {"artifacts": [artifact]}})
+
+    work.archived()
+
+    assert work.log_of(one).state is LogState.LOST
+
+
+def test_a_bucket_of_its_own_is_asked() -> None:
+    work = AtWork()
+    artifact = {"name": "main-logs", "s3": {"key": "k", "bucket": "elsewhere"}}
+    work.bucket.add("k", b"there\n")
+    one = work.run("one", log=None, node={"outputs": {"artifacts": [artifact]}})
+
+    work.archived()
+
+    assert work.log_of(one).state is LogState.STORED
+
+
+def test_p1_an_artifact_in_a_store_that_is_not_known_settles_nothing() -> None:
+    work = AtWork(repository=None)
+    one = work.run("one", log=None, node=ARTIFACT)
+
+    work.archived()
+
+    assert work.log_of(one).state is LogState.UNSETTLED
+    assert "in no S3 repository that is known" in work.log_of(one).reason
+
+
+@pytest.mark.parametrize(
+    ("settings", "archive_logs", "words"),
+    [
+        ({"logs": {"save": "none"}}, True, "logs.save is none"),
+        ({}, False, "archiveLogs is off"),
+    ],
+)
+def test_a_log_that_nobody_wants_is_not_saved(
+    settings: dict[str, object], archive_logs: bool, words: str
+) -> None:
+    work = AtWork(settings, repository=replace(REPOSITORY, archive_logs=archive_logs))
+    one = work.run("one")
+
+    work.archived()
+
+    record = work.log_of(one)
+    assert (record.state, record.reason) == (LogState.NOT_WANTED, words)
+
+
+def test_without_a_repository_there_is_nowhere_to_store_it() -> None:
+    work = AtWork({"logs": {"save": "all"}}, repository=None)
+    one = work.run("one")
+
+    work.archived()
+
+    assert work.log_of(one).state is LogState.NOT_WANTED
+    assert "no artifact repository is configured" in work.log_of(one).reason
+
+
+def test_p7_an_intent_without_a_repository_now_is_not_wanted_any_more() -> None:
+    work = AtWork()
+    one = work.run("one")
+    work.archive.fail("write_rows", ObjectStoreError("killed"), times=1)
+    with pytest.raises(ObjectStoreError):
+        work.archived()
+    later = AtWork(repository=None)
+    later.cluster, later.archive, later.tables = work.cluster, work.archive, work.tables
+    later.site = replace(later.site, cluster=work.cluster, archive=work.archive, tables=work.tables)
+    later.next_run()
+
+    later.archived()
+
+    assert later.log_of(one).state is LogState.NOT_WANTED
+
+
+def test_the_ledgers_settled_records_are_not_asked_for_again() -> None:
+    work = AtWork()
+    one = work.run("one")
+    work.archived()
+    work.cluster.change(
+        "Workflow", NAMESPACE, "one", lambda it: it["metadata"].update(annotations={"a": "b"})
+    )
+    asked = len(work.cluster.calls_of("get_pod"))
+
+    work.next_run()
+    done = work.archived()
+
+    assert done.archived == 1
+    assert len(work.cluster.calls_of("get_pod")) == asked
+    assert work.log_of(one).state is LogState.STORED
