@@ -1,0 +1,192 @@
+"""Where a log stands, by ledger, node, bucket and pod, before anything is saved."""
+
+from dataclasses import replace
+
+import pytest
+
+from argo_retention.core.logs import LogSource, LogState
+from argo_retention.errors import ObjectStoreError
+from argo_retention_tests.operations.at_work import NAMESPACE, NOW, REPOSITORY, AtWork
+
+ARTIFACT = {"outputs": {"artifacts": [{"name": "main-logs", "s3": {"key": "one/one/main.log"}}]}}
+
+
+@pytest.mark.parametrize(
+    ("state", "phase", "expected", "words"),
+    [
+        ({"running": {}}, "Succeeded", LogState.UNSETTLED, "is still running"),
+        ({"waiting": {}}, "Failed", LogState.LOST, "never started"),
+        ({"waiting": {}}, "Running", LogState.UNSETTLED, "is waiting"),
+        (
+            {"terminated": {"reason": "ContainerStatusUnknown"}},
+            "Succeeded",
+            LogState.LOST,
+            "no longer knows",
+        ),
+    ],
+)
+def test_the_containers_state_says_whether_there_is_a_log(
+    state: dict[str, object], phase: str, expected: LogState, words: str
+) -> None:
+    work = AtWork()
+    one = work.run("one", log=None)
+    work.pod(one, **state)
+    work.cluster.change("Pod", NAMESPACE, "one", lambda pod: pod["status"].update(phase=phase))
+
+    work.archived()
+
+    record = work.log_of(one)
+    assert record.state is expected
+    assert words in record.reason
+
+
+def test_p1_a_running_pod_without_a_status_of_the_container_settles_nothing() -> None:
+    work = AtWork()
+    one = work.run("one", log=None)
+    work.pod(one)
+    work.cluster.change(
+        "Pod",
+        NAMESPACE,
+        "one",
+        lambda pod: pod.update(status={"phase": "Running", "containerStatuses": []}),
+    )
+
+    work.archived()
+
+    assert "without a status" in work.log_of(one).reason
+    assert work.log_of(one).state is LogState.UNSETTLED
+
+
+def test_a_pod_of_another_workflow_of_that_name_has_not_its_log() -> None:
+    work = AtWork()
+    one = work.run("one", log=None)
+    work.pod(one, uid="somebody")
+
+    work.archived()
+
+    assert work.log_of(one).state is LogState.LOST
+    assert "is another one of the same name" in work.log_of(one).reason
+
+
+def test_an_object_of_argos_executor_is_enough() -> None:
+    work = AtWork()
+    work.bucket.add("one/one/main.log", b"of the executor\n")
+    one = work.run("one", log=None, node=ARTIFACT)
+
+    work.archived()
+
+    record = work.log_of(one)
+    assert (record.state, record.source) == (LogState.STORED, LogSource.ARGO)
+
+
+def test_an_object_that_is_older_than_the_node_is_not_its_log() -> None:
+    work = AtWork()
+    work.bucket.add("one/one/main.log", b"of last year\n", last_modified=NOW.replace(year=2025))
+    one = work.run("one", log=None, node=ARTIFACT)
+
+    work.archived()
+
+    assert work.log_of(one).state is LogState.LOST
+
+
+def test_a_named_object_that_is_not_there_is_saved_from_the_pod() -> None:
+    work = AtWork()
+    one = work.run("one", node=ARTIFACT)
+
+    work.archived()
+
+    assert work.log_of(one).source is LogSource.OURS
+    assert work.bucket.objects["one/one/main.log"].body == b"hello\n"
+
+
+def test_what_artifact_gc_deleted_is_lost() -> None:
+    work = AtWork()
+    artifact = {"name": "main-logs", "s3": {"key": "one/one/main.log"}, "deleted": True}
+    one = work.run("one", node={"outputs": {"artifacts": [artifact]}})
+
+    work.archived()
+
+    assert work.log_of(one).state is LogState.LOST
+
+
+def test_a_bucket_of_its_own_is_asked() -> None:
+    work = AtWork()
+    artifact = {"name": "main-logs", "s3": {"key": "k", "bucket": "elsewhere"}}
+    work.bucket.add("k", b"there\n")
+    one = work.run("one", log=None, node={"outputs": {"artifacts": [artifact]}})
+
+    work.archived()
+
+    assert work.log_of(one).state is LogState.STORED
+
+
+def test_p1_an_artifact_in_a_store_that_is_not_known_settles_nothing() -> None:
+    work = AtWork(repository=None)
+    one = work.run("one", log=None, node=ARTIFACT)
+
+    work.archived()
+
+    assert work.log_of(one).state is LogState.UNSETTLED
+    assert "in no S3 repository that is known" in work.log_of(one).reason
+
+
+@pytest.mark.parametrize(
+    ("settings", "archive_logs", "words"),
+    [
+        ({"logs": {"save": "none"}}, True, "logs.save is none"),
+        ({}, False, "archiveLogs is off"),
+    ],
+)
+def test_a_log_that_nobody_wants_is_not_saved(
+    settings: dict[str, object], archive_logs: bool, words: str
+) -> None:
+    work = AtWork(settings, repository=replace(REPOSITORY, archive_logs=archive_logs))
+    one = work.run("one")
+
+    work.archived()
+
+    record = work.log_of(one)
+    assert (record.state, record.reason) == (LogState.NOT_WANTED, words)
+
+
+def test_without_a_repository_there_is_nowhere_to_store_it() -> None:
+    work = AtWork({"logs": {"save": "all"}}, repository=None)
+    one = work.run("one")
+
+    work.archived()
+
+    assert work.log_of(one).state is LogState.NOT_WANTED
+    assert "no artifact repository is configured" in work.log_of(one).reason
+
+
+def test_p7_an_intent_without_a_repository_now_is_not_wanted_any_more() -> None:
+    work = AtWork()
+    one = work.run("one")
+    work.archive.fail("write_rows", ObjectStoreError("killed"), times=1)
+    with pytest.raises(ObjectStoreError):
+        work.archived()
+    later = AtWork(repository=None)
+    later.cluster, later.archive, later.tables = work.cluster, work.archive, work.tables
+    later.site = replace(later.site, cluster=work.cluster, archive=work.archive, tables=work.tables)
+    later.next_run()
+
+    later.archived()
+
+    assert later.log_of(one).state is LogState.NOT_WANTED
+
+
+def test_the_ledgers_settled_records_are_not_asked_for_again() -> None:
+    work = AtWork()
+    one = work.run("one")
+    work.archived()
+    work.cluster.change(
+        "Workflow", NAMESPACE, "one", lambda it: it["metadata"].update(annotations={"a": "b"})
+    )
+    asked = len(work.cluster.calls_of("get_pod"))
+
+    work.next_run()
+    done = work.archived()
+
+    assert done.archived == 1
+    assert len(work.cluster.calls_of("get_pod")) == asked
+    assert work.log_of(one).state is LogState.STORED
