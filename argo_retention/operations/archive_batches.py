@@ -257,26 +257,27 @@ class BatchArchiver:
         default_bucket = full.s3.bucket if full.s3 is not None else ""
         objects = dict.fromkeys(named_objects(manifest, default_bucket=default_bucket))
         objects |= dict.fromkeys((r.bucket, r.key) for r in logs if r.key)
-        is_right = item.row is not None and self._is_right(item, manifest)
+        row = item.row
+        is_right = row is not None and _is_right(row, item.resource_version, manifest)
         proof = ProvenVersion(
             clustername=installation.clustername,
             uid=full.uid,
             resource_version=item.resource_version,
-            digest=item.row.digest if is_right and item.row is not None else "",
+            digest=row.digest if is_right and row is not None else "",
             proven_at=datetime.min.replace(tzinfo=UTC),  # the database's clock sets it
             facts=facts_of(full.manifest),
             added=added,
         )
-        row = None
+        written = None
         if not is_right:
-            row = build_row(
+            written = build_row(
                 manifest,
                 clustername=installation.clustername,
                 instanceid=installation.instanceid,
             )
         return RowWrite(
-            row=row,
-            expected_digest=item.row.digest if item.row is not None else "",
+            row=written,
+            expected_digest=row.digest if row is not None else "",
             proof=proof,
             # What the ledger has already is not written again.
             logs=[r for r in logs if item.known.get((r.node_id, r.container)) != r],
@@ -287,19 +288,6 @@ class BatchArchiver:
                 for bucket, key in objects
             ],
         )
-
-    def _is_right(self, item: _Prepared, manifest: Mapping[str, Any]) -> bool:
-        """Whether the row that stands there holds this workflow and our logs (rule 3 of the proof)."""
-        if item.row is None:
-            return False
-        row = decode(restore_null(item.row.workflow))
-        version = row_resource_version(row)
-        if version is not None and version > item.resource_version:
-            return False
-        # That it is being deleted (by us, and a finalizer holds it) is no reason to write its row anew.
-        metadata = {k: v for k, v in manifest["metadata"].items() if k not in _DELETION_MARKS}
-        # Compared with the workflow that names our logs: the row must name them too.
-        return same_workflow({**manifest, "metadata": metadata}, row) is None
 
     def _write(
         self,
@@ -345,6 +333,18 @@ class BatchArchiver:
 
 _DELETION_MARKS = ("deletionTimestamp", "deletionGracePeriodSeconds")
 _COMPLETED = frozenset(phase.value for phase in WorkflowPhase if phase.is_completed)
+
+
+def _is_right(row: ArchivedRow, live_version: int, manifest: Mapping[str, Any]) -> bool:
+    """Whether the row that stands there holds this workflow and our logs (rule 3 of the proof)."""
+    archived = decode(restore_null(row.workflow))
+    version = row_resource_version(archived)
+    if version is not None and version > live_version:
+        return False
+    # That it is being deleted (by us, and a finalizer holds it) is no reason to write its row anew.
+    metadata = {k: v for k, v in manifest["metadata"].items() if k not in _DELETION_MARKS}
+    # Compared with the workflow that names our logs: the row must name them too.
+    return same_workflow({**manifest, "metadata": metadata}, archived) is None
 
 
 @contextmanager

@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 
+from argo_retention.core.settings import RetentionSettings
 from argo_retention.core.settings_file import parse_settings
 from argo_retention.errors import ConfigurationError
 
@@ -91,3 +92,22 @@ def test_a_mistake_is_named_with_line_key_and_what_was_expected(text: str, expec
     assert expected in str(refused.value)
     assert str(refused.value).startswith("f.yaml")
     assert len(str(refused.value).splitlines()) <= 3
+
+
+def test_durations_and_selectors_may_be_given_as_values() -> None:
+    settings = RetentionSettings(proof_age=timedelta(seconds=5))
+
+    assert settings.proof_age == timedelta(seconds=5)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("retention: {proof_age: -1s}", "proof_age"),
+        ("retention: {proof_age: soon}", "proof_age"),
+        ('rules: [{name: a, match: {selector: "a=b=c"}}]', "selector"),
+    ],
+)
+def test_values_that_cannot_be_meant_are_refused(text: str, expected: str) -> None:
+    with pytest.raises(ConfigurationError, match=expected):
+        parse_settings(f"clusters: {{a: {{{text}}}}}", source="retention.yaml")

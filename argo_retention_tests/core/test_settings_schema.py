@@ -8,6 +8,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from argo_retention.core import settings_schema as settings_schema_module
 from argo_retention.core.settings_schema import KEPT, settings_schema
 
 CLUSTER = """
@@ -63,5 +64,9 @@ def test_what_the_program_refuses_is_not_valid(
     assert not validator.is_valid(wrong)
 
 
-def test_the_schema_stands_beside_its_module() -> None:
-    assert KEPT.parent == Path(settings_schema.__code__.co_filename).parent
+def test_the_command_writes_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings_schema_module, "KEPT", tmp_path / "schema.json")
+
+    settings_schema_module.write_schema()
+
+    assert (tmp_path / "schema.json").read_text() == KEPT.read_text()

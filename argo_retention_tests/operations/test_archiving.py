@@ -14,6 +14,7 @@ from argo_retention.errors import (
 )
 from argo_retention.operations import archiving
 from argo_retention.operations.archive_batches import Refusal
+from argo_retention.operations.snapshotting import take_snapshot
 from argo_retention_tests.operations.at_work import NAMESPACE, AtWork
 
 PENDING = {"workflows.argoproj.io/workflow-archiving-status": "Pending"}
@@ -301,3 +302,44 @@ def test_only_the_first_thousand_exceptions_are_remembered(
 
     assert done.logs["lost"] == 2
     assert len(done.lost_logs) == 1
+
+
+def test_p1_a_body_without_a_uid_is_not_taken_for_any_workflow() -> None:
+    work = AtWork()
+    work.run("one")
+    work.cluster.change("Workflow", NAMESPACE, "one", lambda it: it["metadata"].pop("uid"))
+    work.cluster.before("get_workflow", lambda _: None)
+
+    with pytest.raises(ListIncompleteError):
+        work.archived()
+
+    assert archiving._decode_uid(b'{"metadata": {}}') == ""
+    assert work.row_uids() == set()
+
+
+def test_p1_a_list_that_lost_more_than_half_is_not_believed() -> None:
+    work = AtWork()
+    for number in range(60):
+        work.cluster.add_workflow(f"run-{number}", namespace=NAMESPACE, phase=None)
+    work.archived()
+    for number in range(31):
+        work.cluster.remove("Workflow", NAMESPACE, f"run-{number}")
+    work.next_run()
+
+    snapshot = take_snapshot(work.site, work.grant(work.site.root_run))
+
+    assert not snapshot.record.accepted
+    assert snapshot.refusal.startswith("The list has 29 workflows, 60 were expected")
+
+
+@pytest.mark.parametrize("templates", ["main", {"name": "main"}])
+def test_p1_a_workflow_whose_logs_cannot_be_told_is_kept(templates: object) -> None:
+    """Its templates are not what they must be: what logs it has cannot be said, so no row is written."""
+    work = AtWork()
+    work.run("one", log=None, spec={"templates": templates})
+    work.run("two")
+
+    done = work.archived()
+
+    assert refusals(done)["one"][0] == "unreadable"
+    assert done.archived == 1

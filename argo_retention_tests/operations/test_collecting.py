@@ -215,6 +215,26 @@ def test_p2_an_owner_whose_dependant_the_fresh_plan_keeps_is_left_out() -> None:
     assert deletes(work) == 0
 
 
+def test_p2_an_owner_whose_dependant_got_our_label_since_the_plan_is_left_out() -> None:
+    """The dependant is proven and surplus still, but not in the version that was planned."""
+    work = owner_and_dependant()
+    [dependant] = [w for w in work.cluster.workflows() if w.name == "dependant"]
+    patched = work.cluster.mark_archived(
+        namespace=NAMESPACE,
+        name="dependant",
+        uid=dependant.uid,
+        resource_version=dependant.resource_version,
+    )
+    versions = {dependant.uid: (dependant.resource_version, patched.resource_version)}
+    work.archive.record_patched(work.grant(), versions)
+
+    done = work.collected()
+
+    assert outcomes(done)["dependant"].startswith("changed: ")
+    assert outcomes(done)["owner"] == "kept: it owns a workflow that stays"
+    assert deletes(work) == 0
+
+
 # -- failures ---------------------------------------------------------------------------------------------
 
 

@@ -203,12 +203,13 @@ def test_p1_a_404_for_the_log_of_a_pod_that_is_there_settles_nothing() -> None:
 def test_p1_a_404_for_a_log_whose_pod_cannot_be_asked_for_settles_nothing() -> None:
     work = AtWork()
     one = work.run("one")
+    away = ClusterError("503")
+    work.cluster.before("open_pod_log", lambda _: work.cluster.fail("get_pod", away))
     work.cluster.fail("open_pod_log", PodLogGoneError("404"))
-    work.cluster.before("open_pod_log", lambda _: work.cluster.deny("get", "pods"))
 
     work.archived()
 
-    assert work.log_of(one).state is LogState.UNSETTLED
+    assert (work.log_of(one).state, work.log_of(one).reason) == (LogState.UNSETTLED, "503")
 
 
 def test_p1_a_pod_that_cannot_be_asked_for_settles_nothing() -> None:

@@ -190,3 +190,99 @@ def test_the_ledgers_settled_records_are_not_asked_for_again() -> None:
     assert done.archived == 1
     assert len(work.cluster.calls_of("get_pod")) == asked
     assert work.log_of(one).state is LogState.STORED
+
+
+def test_a_memoized_node_ran_no_pod() -> None:
+    work = AtWork()
+    one = work.run("one", log=None, node={"memoizationStatus": {"hit": True, "key": "k"}})
+
+    work.archived()
+
+    assert work.log_of(one).reason == "memoized: the node ran no pod of its own"
+
+
+def test_containers_of_one_pod_are_asked_for_once() -> None:
+    work = AtWork()
+    templates = [
+        {
+            "name": "main",
+            "containerSet": {"containers": [{"name": "main"}, {"name": "second"}]},
+        }
+    ]
+    one = work.run("one", log=None, spec={"templates": templates})
+
+    work.archived()
+
+    records = work.archive.log_records(clustername="default", uids=[one.uid])
+    assert {record.container for record in records} == {"main", "second"}
+    assert len(work.cluster.calls_of("get_pod")) == 1
+
+
+def test_p7_what_is_settled_is_not_looked_at_while_another_log_is() -> None:
+    """Two containers: the log of one was saved before, the other's could not be had then."""
+    work = AtWork()
+    templates = [
+        {
+            "name": "main",
+            "containerSet": {"containers": [{"name": "main"}, {"name": "second"}]},
+        }
+    ]
+    one = work.run("one", spec={"templates": templates})
+    work.cluster.change(
+        "Pod",
+        NAMESPACE,
+        "one",
+        lambda pod: pod["status"]["containerStatuses"].append(
+            {"name": "second", "state": {"running": {}}}
+        ),
+    )
+    work.archived()
+    work.cluster.remove("Pod", NAMESPACE, "one")
+    work.next_run()
+
+    work.archived()
+
+    records = work.archive.log_records(clustername="default", uids=[one.uid])
+    assert {record.container: record.state for record in records} == {
+        "main": LogState.STORED,
+        "second": LogState.LOST,
+    }
+
+
+def test_p7_an_intent_of_a_node_that_nobody_wants_any_more_is_not_asked_for() -> None:
+    """The intent counts as an object that may be there until the bucket says no."""
+    work = AtWork()
+    one = work.run("one")
+    work.archive.fail("write_rows", ObjectStoreError("killed"), times=1)
+    with pytest.raises(ObjectStoreError):
+        work.archived()
+    work.bucket.objects.clear()
+    settings = work.site.installation.settings.model_copy(
+        update={"logs": work.site.installation.settings.logs.model_copy(update={"save": "none"})}
+    )
+    work.site = replace(work.site, installation=replace(work.site.installation, settings=settings))
+    work.next_run()
+
+    work.archived()
+
+    assert work.log_of(one).state is LogState.NOT_WANTED
+
+
+def test_what_the_node_settles_needs_no_question_while_another_log_does() -> None:
+    work = AtWork()
+    templates = [
+        {
+            "name": "main",
+            "containerSet": {"containers": [{"name": "main"}, {"name": "second"}]},
+        }
+    ]
+    deleted = {"name": "second-logs", "s3": {"key": "k"}, "deleted": True}
+    one = work.run("one", spec={"templates": templates}, node={"outputs": {"artifacts": [deleted]}})
+
+    work.archived()
+
+    records = work.archive.log_records(clustername="default", uids=[one.uid])
+    assert {record.container: record.state for record in records} == {
+        "main": LogState.STORED,
+        "second": LogState.LOST,
+    }

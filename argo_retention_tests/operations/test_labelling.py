@@ -1,0 +1,94 @@
+"""The label on what stays: only on proven versions, only where Argo's archive is on, never on what goes."""
+
+import pytest
+
+from argo_retention.errors import ClusterError
+from argo_retention.operations import labelling
+from argo_retention.operations.labelling import label_archived
+from argo_retention_tests.operations.at_work import DAY, NAMESPACE, AtWork
+
+KEEP_ONE = {"argo": {"retentionPolicy": {"completed": 1}}, "logs": {"save": "none"}}
+
+
+def labelled(work: AtWork) -> set[str]:
+    return {w.name for w in work.cluster.workflows() if w.archiving_status == "Archived"}
+
+
+def label(work: AtWork) -> int:
+    return label_archived(work.site, work.grant(work.site.root_run))
+
+
+def test_what_stays_is_labelled_and_what_goes_is_not() -> None:
+    work = AtWork(KEEP_ONE)
+    work.run("old", log=None, age=DAY * 3)
+    work.run("new", log=None)
+    work.archived()
+
+    assert label(work) == 1
+    assert labelled(work) == {"new"}
+
+
+def test_p7_the_proof_holds_for_the_version_with_our_label() -> None:
+    work = AtWork(KEEP_ONE)
+    work.run("one", log=None)
+    work.archived()
+    label(work)
+    work.next_run()
+
+    done = work.archived()
+
+    assert (done.proven_before, done.archived) == (1, 0)
+    assert label(work) == 0
+
+
+def test_without_argos_archive_nothing_is_labelled() -> None:
+    """Argo's server would look for rows in an archive that it does not read."""
+    work = AtWork(KEEP_ONE, archive_on=False)
+    work.run("one", log=None)
+    work.archived()
+
+    assert label(work) == 0
+    assert labelled(work) == set()
+
+
+def test_p1_one_that_changed_meanwhile_is_left() -> None:
+    work = AtWork(KEEP_ONE)
+    work.run("one", log=None)
+    work.archived()
+    work.cluster.before(
+        "mark_archived",
+        lambda _: work.cluster.change(
+            "Workflow", NAMESPACE, "one", lambda it: it["metadata"].update(annotations={"a": "b"})
+        ),
+    )
+
+    assert label(work) == 0
+    assert labelled(work) == set()
+
+
+def test_an_api_server_that_fails_ends_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(labelling, "IN_FLIGHT", 1)
+    work = AtWork({"logs": {"save": "none"}})
+    for number in range(3):
+        work.run(f"run-{number}", log=None)
+    work.archived()
+    work.cluster.fail("mark_archived", ClusterError("503"))
+
+    with pytest.raises(ClusterError):
+        label(work)
+
+    assert len(labelled(work)) <= 2
+
+
+def test_p7_once_one_failed_those_that_wait_for_their_turn_are_left() -> None:
+    """One patch a day: the second waits while the first fails, and is not sent then."""
+    work = AtWork({"logs": {"save": "none"}, "brakes": {"per_second": 1 / 86400}})
+    for number in range(3):
+        work.run(f"run-{number}", log=None)
+    work.archived()
+    work.cluster.fail("mark_archived", ClusterError("503"), times=None)
+
+    with pytest.raises(ClusterError):
+        label(work)
+
+    assert len(work.cluster.calls_of("mark_archived")) == 1
