@@ -25,6 +25,7 @@ def test_p1_without_any_of_these_it_goes() -> None:
     ("state", "reason"),
     [
         pytest.param({"row_exists": False}, Reason.UNPROVEN, id="its row is gone"),
+        pytest.param({"proven_version": 99}, Reason.UNPROVEN, id="proven in another version"),
         pytest.param(
             {"logs": LogSummary(unsettled=1, first_reason="403")},
             Reason.UNSETTLED_LOGS,

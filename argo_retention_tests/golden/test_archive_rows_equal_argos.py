@@ -39,7 +39,7 @@ def test_there_are_27_pairs_and_few_differences():
 
 
 @pytest.mark.parametrize("name", recorded.ARCHIVED_AND_LIVE)
-def test_columns_and_labels_are_exactly_argos(name):
+def test_p5_columns_and_labels_are_exactly_argos(name):
     argos = recorded.row(name)
 
     ours = build_row(recorded.whole(name), clustername="default", instanceid="")
@@ -50,7 +50,7 @@ def test_columns_and_labels_are_exactly_argos(name):
 
 
 @pytest.mark.parametrize("name", recorded.ARCHIVED_AND_LIVE)
-def test_json_is_argos_but_for_the_listed_differences(name):
+def test_p5_json_is_argos_but_for_the_listed_differences(name):
     ours = manifests.decode(
         build_row(recorded.whole(name), clustername="default", instanceid="").workflow
     )

@@ -70,7 +70,7 @@ def changes(value: Any) -> list[Any]:
     return [value + " ", value.swapcase() + "x", value[:-1], None, [value], {"x": value}, 1]
 
 
-def test_a_thousand_single_leaf_mutations_are_all_refused():
+def test_p1_a_thousand_single_leaf_mutations_are_all_refused():
     source = random.Random(20261124)
     places = {name: list(leaves(recorded.whole(name))) for name in PAIRS}
     accepted = []

@@ -77,7 +77,7 @@ def test_every_recorded_pod_gets_its_name():
 
 @pytest.mark.parametrize("recorded_status", [True, False], ids=["resolved", "resolved-by-us"])
 @pytest.mark.parametrize("name", NAMES)
-def test_logs_wanted_and_their_keys_are_those_in_the_nodes(name, recorded_status):
+def test_p5_logs_wanted_and_their_keys_are_those_in_the_nodes(name, recorded_status):
     """With Argo's recorded repository, and with the one that we resolve from ConfigMaps."""
     in_pod_nodes = {
         (log.node_id, log.container): log.key

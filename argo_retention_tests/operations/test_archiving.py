@@ -126,6 +126,17 @@ def test_another_one_of_the_same_name_is_not_taken_for_it() -> None:
     assert work.row_uids() == set()
 
 
+def test_p2_workflows_of_another_instance_are_nobodys_business() -> None:
+    work = AtWork()
+    work.run("ours")
+    instance = {"workflows.argoproj.io/controller-instanceid": "theirs"}
+    work.run("theirs", metadata={"labels": instance})
+
+    done = work.archived()
+
+    assert (done.finished, done.archived) == (1, 1)
+
+
 def test_archives_what_argos_selector_says_where_that_is_asked_for() -> None:
     work = AtWork()
     work.run("one", metadata={"labels": {"team": "a"}})

@@ -224,6 +224,19 @@ def test_p4_an_object_that_another_row_names_stays() -> None:
     assert keys(work) == {"one/one/main.log"}
 
 
+def test_p4_rows_that_argo_wrote_are_read_before_any_object_goes() -> None:
+    """Nobody has looked into the other row yet, and its node names the same object."""
+    work = work_with("one")
+    row = work.archive.argo_rows["default", uid_of(work, "one")]
+    theirs = replace(row, clustername="other", uid="u2")
+    work.archive.argo_rows["other", "u2"] = theirs
+    work.expiry_planned()
+
+    done = work.expired()
+
+    assert done.kept_objects == ["logs/one/one/main.log: workflow u2 names it too"]
+
+
 def test_p4_an_object_that_was_overwritten_stays() -> None:
     work = work_with("one")
     work.expiry_planned()
