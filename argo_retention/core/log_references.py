@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from argo_retention.core.artifact_repositories import S3Location, own_location, parse_repository
-from argo_retention.core.manifests import section, template_of
+from argo_retention.core.manifests import Templates, section, template_of
 from argo_retention.core.nodes import LogArtifact, log_artifacts
 
 
@@ -14,10 +14,15 @@ def named_objects(workflow: Mapping[str, Any], *, default_bucket: str) -> Iterat
     `default_bucket` counts where neither artifact, template nor status.artifactRepositoryRef names one.
     """
     bucket = _repository_bucket(workflow) or default_bucket
+    templates = Templates(workflow)
+    buckets: dict[int, str] = {}  # id of a template → bucket of its own location
     seen: set[tuple[str, str]] = set()
     for artifact in log_artifacts(workflow):
-        own = artifact_location(workflow, artifact, None)
-        place = (artifact.bucket or (own.bucket if own is not None else "") or bucket, artifact.key)
+        template = templates.of(_node(workflow, artifact))
+        if id(template) not in buckets:
+            own = own_location(template)
+            buckets[id(template)] = own.s3.bucket if own is not None and own.s3 is not None else ""
+        place = (artifact.bucket or buckets[id(template)] or bucket, artifact.key)
         if place not in seen:
             seen.add(place)
             yield place
@@ -30,9 +35,12 @@ def artifact_location(
 
     The artifact's own `s3.bucket`, where it has one, is the caller's to apply.
     """
-    node = section(section(section(workflow, "status"), "nodes"), artifact.node_id)
-    own = own_location(template_of(workflow, node))
+    own = own_location(template_of(workflow, _node(workflow, artifact)))
     return own.s3 if own is not None and own.s3 is not None else repository
+
+
+def _node(workflow: Mapping[str, Any], artifact: LogArtifact) -> Mapping[str, Any]:
+    return section(section(section(workflow, "status"), "nodes"), artifact.node_id)
 
 
 def _repository_bucket(workflow: Mapping[str, Any]) -> str:

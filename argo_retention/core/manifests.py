@@ -28,7 +28,8 @@ def decode(data: bytes | str) -> Manifest:
     """Decode the JSON object of a Workflow or archive row; ManifestError when it is none."""
     try:
         return _decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    # RecursionError: nested deeper than Python can follow, which Go can.
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ManifestError(f"a Workflow's JSON cannot be decoded: {error}") from error
 
 
@@ -91,27 +92,39 @@ def executed_spec(workflow: Mapping[str, Any]) -> Mapping[str, Any]:
     return stored or section(workflow, "spec")
 
 
+class Templates:
+    """The templates of one workflow, to look up those of its nodes."""
+
+    def __init__(self, workflow: Mapping[str, Any]) -> None:
+        """Raises ManifestError where the executed spec's templates are no list of maps."""
+        self._stored = section(section(workflow, "status"), "storedTemplates")
+        self._named: dict[object, Mapping[str, Any]] = {}
+        for template in entries(executed_spec(workflow), "templates"):
+            self._named.setdefault(template.get("name"), template)
+
+    def of(self, node: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return the template that a node ran, None when the object does not hold it.
+
+        Looked up as Argo does: by `templateRef`, else by `templateName` among the stored templates of the
+        node's scope (a template of another object), else in the executed spec.
+        """
+        reference = section(node, "templateRef")
+        if reference:
+            scope = "cluster" if reference.get("clusterScope") else "namespaced"
+            return self._stored.get(f"{scope}/{reference.get('name')}/{reference.get('template')}")
+        name = node.get("templateName") or ""
+        if self._stored:
+            scoped = section(self._stored, f"{node.get('templateScope', '')}/{name}")
+            if scoped:
+                return scoped
+        return self._named.get(name)
+
+
 def template_of(
     workflow: Mapping[str, Any], node: Mapping[str, Any], /
 ) -> Mapping[str, Any] | None:
-    """Return the template that a node ran, None when the object does not hold it.
-
-    Looked up as Argo does: by `templateRef`, else by `templateName` among the stored templates of the
-    node's scope (a template of another object), else in the executed spec.
-    """
-    stored = section(section(workflow, "status"), "storedTemplates")
-    reference = section(node, "templateRef")
-    if reference:
-        scope = "cluster" if reference.get("clusterScope") else "namespaced"
-        return stored.get(f"{scope}/{reference.get('name')}/{reference.get('template')}")
-    name = node.get("templateName") or ""
-    scoped = section(stored, f"{node.get('templateScope', '')}/{name}")
-    if scoped:
-        return scoped
-    for template in entries(executed_spec(workflow), "templates"):
-        if template.get("name") == name:
-            return template
-    return None
+    """As `Templates.of`, for one node."""
+    return Templates(workflow).of(node)
 
 
 def template_name(node: Mapping[str, Any]) -> str:

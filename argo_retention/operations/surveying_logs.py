@@ -3,7 +3,8 @@
 Every failure is `unsettled`, which forbids deletion; only positive proof is `lost`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,7 @@ from argo_retention.core.archive_logs import has_log, wants_log
 from argo_retention.core.log_keys import log_key
 from argo_retention.core.log_references import artifact_location
 from argo_retention.core.logs import LogRecord, LogSource, LogState
-from argo_retention.core.manifests import main_containers, template_of
+from argo_retention.core.manifests import Templates, main_containers
 from argo_retention.core.nodes import LogArtifact, PodNode
 from argo_retention.core.pod_names import pod_name, pod_name_version
 from argo_retention.core.ports.cluster import ContainerState, Pod
@@ -213,9 +214,13 @@ class _Log:
 
 
 def _logs_of(workflow: FullWorkflow, known: Mapping[tuple[str, str], LogRecord]) -> Iterator[_Log]:
+    templates = Templates(workflow.manifest)
+    named: dict[str, list[str]] = defaultdict(list)
+    for node_id, container in workflow.artifacts:
+        named[node_id].append(container)
     for node in workflow.nodes:
-        template = template_of(workflow.manifest, node.raw)
-        for container in _containers(workflow, node, template):
+        template = templates.of(node.raw)
+        for container in _containers(template, named.get(node.id, ())):
             record = known.get((node.id, container))
             yield _Log(node=node, template=template, container=container, known=record)
 
@@ -239,11 +244,8 @@ class _OncePod:
         return self._pod
 
 
-def _containers(
-    workflow: FullWorkflow, node: PodNode, template: Mapping[str, Any] | None
-) -> list[str]:
+def _containers(template: Mapping[str, Any] | None, named: Sequence[str]) -> list[str]:
     """Containers that may have a log: those of the template, and those that an artifact names."""
-    named = [container for node_id, container in workflow.artifacts if node_id == node.id]
     own = list(main_containers(template)) if has_log(template) else []
     return list(dict.fromkeys([*own, *named]))
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -50,12 +51,7 @@ class PostgresLogs(PostgresPart):
             found = connection.execute(
                 _LOGS["records"], {"clustername": clustername, "uids": list(uids)}
             )
-            return [
-                LogRecord(
-                    **{**row, "state": LogState(row["state"]), "source": LogSource(row["source"])}
-                )
-                for row in found
-            ]
+            return [_record(row) for row in found]
 
     def record_logs(self, grant: LeaseGrant, records: Sequence[LogRecord]) -> None:
         """One transaction."""
@@ -101,3 +97,8 @@ class PostgresLogs(PostgresPart):
             else:
                 connection.execute(_LOGS["forget_unknown"])
         return int(left["unread"])
+
+
+def _record(row: dict[str, Any]) -> LogRecord:
+    row["state"], row["source"] = LogState(row["state"]), LogSource(row["source"])
+    return LogRecord(**row)
