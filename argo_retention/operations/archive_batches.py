@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from argo_retention.core.archive_rows import SavedLog, build_row, restore_null, with_saved_logs
 from argo_retention.core.artifact_repositories import resolve
+from argo_retention.core.identities import Identity, identify
 from argo_retention.core.labels import ArchivingStatus
 from argo_retention.core.ledger import ArchivedRow, LeaseGrant, RowWrite, RowWritten
 from argo_retention.core.live_workflows import LiveWorkflow
@@ -105,7 +106,7 @@ class BatchArchiver:
             try:
                 manifests.append(decode(body))
             except ManifestError as error:
-                results.append(_refusal({}, "unreadable", first_line(error)))
+                results.append(refuse(_who(body), "unreadable", first_line(error)))
         prepared = self._prepare(manifests, results)
         logs = self._settle_logs(prepared, results)
         writes: list[RowWrite] = []
@@ -367,12 +368,25 @@ def facts_of(manifest: Mapping[str, Any]) -> Facts:
     )
 
 
-def _refusal(manifest: Mapping[str, Any], reason: str, sentence: str) -> Refusal:
-    metadata = manifest.get("metadata") or {}
+def refuse(who: Identity | None, reason: str, sentence: str) -> Refusal:
+    """Keep this workflow, named as far as its object says who it is."""
     return Refusal(
-        uid=str(metadata.get("uid", "")),
-        namespace=str(metadata.get("namespace", "")),
-        name=str(metadata.get("name", "")),
+        uid=who.uid if who is not None else "",
+        namespace=who.namespace if who is not None else "",
+        name=who.name if who is not None else "",
         reason=reason,
         sentence=sentence,
     )
+
+
+def _who(body: bytes) -> Identity | None:
+    try:
+        return identify(body)
+    except ManifestError:
+        return None
+
+
+def _refusal(manifest: Mapping[str, Any], reason: str, sentence: str) -> Refusal:
+    metadata = manifest["metadata"]
+    who = Identity(uid=metadata["uid"], namespace=metadata["namespace"], name=metadata["name"])
+    return refuse(who, reason, sentence)

@@ -14,13 +14,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import msgspec
-
+from argo_retention.core.identities import Identity, identify
 from argo_retention.core.ledger import LeaseGrant
 from argo_retention.core.live_workflows import LiveWorkflow
 from argo_retention.core.logs import LogSource, LogState
-from argo_retention.operations.archive_batches import BatchArchiver, Refusal, WorkflowResult
+from argo_retention.errors import ManifestError
+from argo_retention.operations.archive_batches import (
+    BatchArchiver,
+    Refusal,
+    WorkflowResult,
+    refuse,
+)
 from argo_retention.operations.guarding import check_sound
+from argo_retention.operations.log_tasks import first_line
 from argo_retention.operations.site import Site
 from argo_retention.operations.snapshotting import stream_snapshot
 
@@ -100,7 +106,7 @@ def archive_finished(site: Site, grant: LeaseGrant) -> Archived:
         else:
             result.proven_before += 1
     single = len(todo) <= SINGLE_GETS_UP_TO
-    bodies = _get_each(site, few, result) if single else _list_all(site, todo)
+    bodies = _get_each(site, few, result) if single else _list_all(site, todo, result)
     lock = threading.Lock()
     archiver = BatchArchiver(site, grant)
     done = 0
@@ -137,14 +143,6 @@ def to_archive(site: Site) -> Callable[[LiveWorkflow], bool]:
     return needs
 
 
-class _ItemMetadata(msgspec.Struct):
-    uid: str
-
-
-class _Item(msgspec.Struct):
-    metadata: _ItemMetadata
-
-
 def _get_each(site: Site, workflows: Sequence[LiveWorkflow], result: Archived) -> Iterator[bytes]:
     with ThreadPoolExecutor(GETS_IN_FLIGHT, thread_name_prefix="get") as pool:
         futures = [
@@ -153,22 +151,20 @@ def _get_each(site: Site, workflows: Sequence[LiveWorkflow], result: Archived) -
         ]
         for workflow, future in zip(workflows, futures, strict=True):
             body = future.result()
-            if body is None or _decode_uid(body) != workflow.uid:
-                reason = "it went between the snapshot and now"
-                result.refusals.append(
-                    Refusal(
-                        uid=workflow.uid,
-                        namespace=workflow.namespace,
-                        name=workflow.name,
-                        reason="gone",
-                        sentence=reason,
-                    )
-                )
+            seen = Identity(uid=workflow.uid, namespace=workflow.namespace, name=workflow.name)
+            try:
+                found = identify(body) if body is not None else None
+            except ManifestError as error:
+                result.refusals.append(refuse(seen, "unreadable", first_line(error)))
                 continue
-            yield body
+            if body is not None and found == seen:
+                yield body
+            else:
+                sentence = "it went between the snapshot and now"
+                result.refusals.append(refuse(seen, "gone", sentence))
 
 
-def _list_all(site: Site, todo: AbstractSet[str]) -> Iterator[bytes]:
+def _list_all(site: Site, todo: AbstractSet[str], result: Archived) -> Iterator[bytes]:
     pages = site.cluster.list_full(
         selector=site.installation.selector,
         namespace=site.installation.managed_namespace,
@@ -176,18 +172,13 @@ def _list_all(site: Site, todo: AbstractSet[str]) -> Iterator[bytes]:
     )
     for page in pages:
         for body in page:
-            if _decode_uid(body) in todo:
+            try:
+                wanted = identify(body).uid in todo
+            except ManifestError as error:
+                result.refusals.append(refuse(None, "unreadable", first_line(error)))
+                continue
+            if wanted:
                 yield body
-
-
-_UID = msgspec.json.Decoder(_Item)
-
-
-def _decode_uid(body: bytes) -> str:
-    try:
-        return _UID.decode(body).metadata.uid
-    except msgspec.MsgspecError:
-        return ""  # the batch names it: a body that cannot be read is kept there
 
 
 def in_batches(bodies: Iterator[bytes]) -> Iterator[Sequence[bytes]]:
