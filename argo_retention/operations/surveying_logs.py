@@ -10,12 +10,13 @@ from datetime import datetime
 from typing import Any
 
 from argo_retention.core.archive_logs import has_log, wants_log
-from argo_retention.core.log_keys import log_key
+from argo_retention.core.artifact_repositories import own_location
+from argo_retention.core.log_keys import log_key, uid_key
 from argo_retention.core.log_references import artifact_location
 from argo_retention.core.logs import LogRecord, LogSource, LogState
 from argo_retention.core.manifests import Templates, main_containers
 from argo_retention.core.nodes import LogArtifact, PodNode
-from argo_retention.core.pod_names import pod_name, pod_name_version
+from argo_retention.core.pod_names import PodNameVersion, pod_name, pod_name_version
 from argo_retention.core.ports.cluster import ContainerState, Pod
 from argo_retention.errors import ArgoRetentionError
 from argo_retention.operations.log_tasks import (
@@ -107,7 +108,7 @@ class LogSurvey:
             return None  # it was wanted
         elif not _is_wanted(workflow, log.template):
             reason = "archiveLogs is off"
-        elif workflow.repository is None or not workflow.repository.kind:
+        elif not _has_a_place(workflow, log.template):
             reason = "no artifact repository is configured, so there is nowhere to store it"
         if not reason:
             return None
@@ -125,7 +126,7 @@ class LogSurvey:
             if stored is not None:
                 return stored
         if log.known is not None and log.known.state is LogState.INTENDED:
-            adopted = self._adopted(workflow, log.known)
+            adopted = self._adopted(workflow, log, log.known, pods)
             if adopted is not None:
                 return adopted
         verdict = self._not_wanted(workflow, log)
@@ -158,14 +159,31 @@ class LogSurvey:
             etag=head.etag,
         )
 
-    def _adopted(self, workflow: FullWorkflow, intent: LogRecord) -> LogRecord | None:
-        """An object that an earlier run put before it could record it."""
-        if workflow.s3 is None:
+    def _adopted(
+        self, workflow: FullWorkflow, log: "_Log", intent: LogRecord, pods: "_OncePod"
+    ) -> LogRecord | None:
+        """An object that a run put before it could record it: under Argo's key, or one with the uid."""
+        own = own_location(log.template)
+        location = own.s3 if own is not None and own.s3 is not None else workflow.s3
+        if location is None:
             return None
-        location = replace(workflow.s3, bucket=intent.bucket)
-        store = self._site.log_stores.of(location, namespace=workflow.namespace)
-        head = store.head(intent.key)
-        return as_stored(intent, head) if head is not None and is_ours(head, intent) else None
+        store = self._site.log_stores.of(
+            replace(location, bucket=intent.bucket), namespace=workflow.namespace
+        )
+        with_uid = (
+            uid_key(
+                workflow=workflow.manifest,
+                key_prefix=location.key_prefix,
+                pod_name=name,
+                container=intent.container,
+            )
+            for name in pods.names
+        )
+        for key in dict.fromkeys((intent.key, *with_uid)):
+            head = store.head(key)
+            if head is not None and is_ours(head, intent):
+                return as_stored(replace(intent, key=key), head)
+        return None
 
     def _from_pod(
         self,
@@ -177,7 +195,7 @@ class LogSurvey:
     ) -> LogRecord | LogTask:
         pod = pods.get()
         if pod is None:
-            return lost(blank, f"pod {pods.name} is gone")
+            return lost(blank, f"pod {' or '.join(pods.names)} is gone")
         if workflow.uid not in pod.workflow_uids or pod.node_id not in {"", node.id}:
             return lost(blank, f"pod {pod.name} is another one of the same name (uid {pod.uid})")
         container = pod.containers.get(blank.container)
@@ -231,15 +249,27 @@ class _OncePod:
     def __init__(self, site: Site, workflow: FullWorkflow, node: PodNode) -> None:
         self._site = site
         self._namespace = workflow.namespace
-        self.name = pod_name(
-            workflow_name=workflow.name, node=node, version=pod_name_version(workflow.manifest)
+        # Without an annotation only the controller knows which form it used: both are looked for.
+        versions = [
+            pod_name_version(workflow.manifest, default=default)
+            for default in (PodNameVersion.V2, PodNameVersion.V1)
+        ]
+        self.names = tuple(
+            dict.fromkeys(
+                pod_name(workflow_name=workflow.name, node=node, version=version)
+                for version in versions
+            )
         )
         self._asked = False
         self._pod: Pod | None = None
 
     def get(self) -> Pod | None:
         if not self._asked:
-            self._pod = self._site.cluster.get_pod(namespace=self._namespace, name=self.name)
+            asked = (
+                self._site.cluster.get_pod(namespace=self._namespace, name=name)
+                for name in self.names
+            )
+            self._pod = next((pod for pod in asked if pod is not None), None)
             self._asked = True
         return self._pod
 
@@ -252,6 +282,11 @@ def _containers(template: Mapping[str, Any] | None, named: Sequence[str]) -> lis
 
 def _is_wanted(workflow: FullWorkflow, template: Mapping[str, Any] | None) -> bool:
     return workflow.save == "all" or wants_log(workflow.manifest, template, workflow.repository)
+
+
+def _has_a_place(workflow: FullWorkflow, template: Mapping[str, Any] | None) -> bool:
+    repository = workflow.repository
+    return own_location(template) is not None or (repository is not None and bool(repository.kind))
 
 
 def _judge_container(

@@ -1,13 +1,16 @@
 """Where a log stands, by ledger, node, bucket and pod, before anything is saved."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from argo_retention.core.artifact_repositories import ArtifactRepository
 from argo_retention.core.logs import LogSource, LogState
-from argo_retention.errors import ObjectStoreError
+from argo_retention.errors import ObjectForbiddenError, ObjectStoreError
 from argo_retention_tests.operations.at_work import NAMESPACE, NOW, REPOSITORY, AtWork
 
+V1, V2 = ({"workflows.argoproj.io/pod-name-format": form} for form in ("v1", "v2"))
 ARTIFACT = {"outputs": {"artifacts": [{"name": "main-logs", "s3": {"key": "one/one/main.log"}}]}}
 
 
@@ -26,7 +29,7 @@ ARTIFACT = {"outputs": {"artifacts": [{"name": "main-logs", "s3": {"key": "one/o
     ],
 )
 def test_the_containers_state_says_whether_there_is_a_log(
-    state: dict[str, object], phase: str, expected: LogState, words: str
+    state: dict[str, Any], phase: str, expected: LogState, words: str
 ) -> None:
     work = AtWork()
     one = work.run("one", log=None)
@@ -66,6 +69,56 @@ def test_a_pod_of_another_workflow_of_that_name_has_not_its_log() -> None:
 
     assert work.log_of(one).state is LogState.LOST
     assert "is another one of the same name" in work.log_of(one).reason
+
+
+def test_a_pod_that_is_gone_took_its_log_with_it() -> None:
+    work = AtWork()
+    one = work.run("one", log=None)
+
+    done = work.archived()
+
+    record = work.log_of(one)
+    assert (record.state, record.reason) == (LogState.LOST, "pod one is gone")
+    assert (record.source, record.bucket, record.key) == (LogSource.NONE, "", "")
+    assert done.lost_logs == [("ci/one", "lost", "one/main: pod one is gone")]
+
+
+def test_a_pod_of_another_node_has_not_its_log() -> None:
+    work = AtWork()
+    one = work.run("one")
+    annotation = {"workflows.argoproj.io/node-id": "another"}
+    work.cluster.change(
+        "Pod", NAMESPACE, "one", lambda pod: pod["metadata"].update(annotations=annotation)
+    )
+
+    work.archived()
+
+    assert work.log_of(one).state is LogState.LOST
+    assert "is another one of the same name" in work.log_of(one).reason
+
+
+@pytest.mark.parametrize(
+    ("annotations", "asked", "state"),
+    [
+        ({}, ["one-main-1162711067", "one"], LogState.STORED),
+        (V1, ["one"], LogState.STORED),
+        (V2, ["one-main-1162711067"], LogState.LOST),
+    ],
+)
+def test_p1_a_pod_is_gone_only_if_it_is_there_under_no_name_that_it_may_have(
+    annotations: dict[str, str], asked: list[str], state: LogState
+) -> None:
+    """Names of form v1, as a controller with POD_NAMES=v1 gives them; its workflows need not say so."""
+    work = AtWork()
+    node = {"name": "one[0]"}
+    one = work.run("one", log=None, node=node, metadata={"annotations": annotations})
+    work.pod(one)
+    work.cluster.add_pod_log(namespace=NAMESPACE, pod="one", body=b"hello\n")
+
+    work.archived()
+
+    assert [call["name"] for call in work.cluster.calls_of("get_pod")] == asked
+    assert work.log_of(one).state is state
 
 
 def test_an_object_of_argos_executor_is_enough() -> None:
@@ -120,6 +173,65 @@ def test_a_bucket_of_its_own_is_asked() -> None:
     assert work.log_of(one).state is LogState.STORED
 
 
+@pytest.mark.parametrize(
+    "error", [ObjectStoreError("503 slow down\nwait"), ObjectForbiddenError("403\nask")]
+)
+def test_p1_a_bucket_that_does_not_answer_settles_nothing(error: ObjectStoreError) -> None:
+    """The pod is not asked either: Argo's object may be there, and is then the whole log."""
+    work = AtWork()
+    one = work.run("one", node=ARTIFACT)
+    work.bucket.fail("head", error)
+
+    work.archived()
+
+    record = work.log_of(one)
+    assert (record.state, record.reason) == (LogState.UNSETTLED, str(error).partition("\n")[0])
+    assert work.cluster.calls_of("get_pod") == []
+
+
+def test_p1_a_bucket_that_is_not_there_settles_nothing() -> None:
+    work = AtWork()
+    one = work.run("one", log=None, node=ARTIFACT)
+    work.bucket.exists = False
+
+    work.archived()
+
+    assert work.log_of(one).state is LogState.UNSETTLED
+    assert "the bucket does not exist" in work.log_of(one).reason
+
+
+def test_p1_logs_that_go_to_another_kind_of_store_are_not_settled() -> None:
+    work = AtWork(repository=ArtifactRepository(kind="gcs", archive_logs=True, s3=None))
+    one = work.run("one")
+
+    work.archived()
+
+    assert work.log_of(one).state is LogState.UNSETTLED
+    assert "its logs go to gcs, expected s3" in work.log_of(one).reason
+
+
+@pytest.mark.parametrize("repository", [REPOSITORY, None])
+def test_p1_a_template_with_a_location_of_its_own_has_its_log_there(
+    repository: ArtifactRepository | None,
+) -> None:
+    """It needs no repository."""
+    location = {"endpoint": "s3.example:9000", "bucket": "own", "key": "of/{{pod.name}}"}
+    work = AtWork(repository=repository)
+    work.bucket.add("of/one/main.log", b"of another run\n")
+    template = {
+        "name": "main",
+        "container": {},
+        "archiveLocation": {"archiveLogs": True, "s3": location},
+    }
+    one = work.run("one", spec={"templates": [template]})
+
+    work.archived()
+
+    record = work.log_of(one)
+    assert (record.state, record.bucket) == (LogState.STORED, "own")
+    assert record.key == f"one/{one.uid}/one/main.log"
+
+
 def test_p1_an_artifact_in_a_store_that_is_not_known_settles_nothing() -> None:
     work = AtWork(repository=None)
     one = work.run("one", log=None, node=ARTIFACT)
@@ -157,22 +269,6 @@ def test_without_a_repository_there_is_nowhere_to_store_it() -> None:
 
     assert work.log_of(one).state is LogState.NOT_WANTED
     assert "no artifact repository is configured" in work.log_of(one).reason
-
-
-def test_p7_an_intent_without_a_repository_now_is_not_wanted_any_more() -> None:
-    work = AtWork()
-    one = work.run("one")
-    work.archive.fail("write_rows", ObjectStoreError("killed"), times=1)
-    with pytest.raises(ObjectStoreError):
-        work.archived()
-    later = AtWork(repository=None)
-    later.cluster, later.archive, later.tables = work.cluster, work.archive, work.tables
-    later.site = replace(later.site, cluster=work.cluster, archive=work.archive, tables=work.tables)
-    later.next_run()
-
-    later.archived()
-
-    assert later.log_of(one).state is LogState.NOT_WANTED
 
 
 def test_the_ledgers_settled_records_are_not_asked_for_again() -> None:
@@ -247,25 +343,6 @@ def test_p7_what_is_settled_is_not_looked_at_while_another_log_is() -> None:
         "main": LogState.STORED,
         "second": LogState.LOST,
     }
-
-
-def test_p7_an_intent_of_a_node_that_nobody_wants_any_more_is_not_asked_for() -> None:
-    """The intent counts as an object that may be there until the bucket says no."""
-    work = AtWork()
-    one = work.run("one")
-    work.archive.fail("write_rows", ObjectStoreError("killed"), times=1)
-    with pytest.raises(ObjectStoreError):
-        work.archived()
-    work.bucket.objects.clear()
-    settings = work.site.installation.settings.model_copy(
-        update={"logs": work.site.installation.settings.logs.model_copy(update={"save": "none"})}
-    )
-    work.site = replace(work.site, installation=replace(work.site.installation, settings=settings))
-    work.next_run()
-
-    work.archived()
-
-    assert work.log_of(one).state is LogState.NOT_WANTED
 
 
 def test_what_the_node_settles_needs_no_question_while_another_log_does() -> None:
