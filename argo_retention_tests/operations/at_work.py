@@ -41,6 +41,7 @@ class AtWork(LookedAt):
     ) -> None:
         super().__init__()
         self.bucket = FakeLogStore(bucket=BUCKET, now=NOW)
+        self.buckets = {BUCKET: self.bucket}  # others are made when they are asked for
         given = {
             "retention": {"mode": "apply", "proof_age": 0},
             "brakes": {"max_share": 1, "per_second": 1e6},
@@ -57,7 +58,7 @@ class AtWork(LookedAt):
         )
         stores = LogStores(
             self.cluster,
-            lambda _location, _keys: self.bucket,
+            lambda location, _keys: self.bucket_of(location.bucket),
             controller_namespace="argo",
             own_credentials=True,
             endpoint=None,
@@ -66,6 +67,10 @@ class AtWork(LookedAt):
             self.site, installation=installation, log_stores=stores, clock=lambda: self.archive.now
         )
         self.runs = 1
+
+    def bucket_of(self, name: str) -> FakeLogStore:
+        """The bucket of this name, empty unless something was put in."""
+        return self.buckets.setdefault(name, FakeLogStore(bucket=name, now=NOW))
 
     # -- what is in the cluster ---------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 import gc
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 
 import pytest
 
@@ -102,7 +103,7 @@ def test_what_was_begun_when_the_list_fails_is_finished_first() -> None:
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_how_often_garbage_is_collected_is_put_back(fails: bool) -> None:
-    before = gc.get_threshold()
+    before, given = gc.get_threshold(), (701, 11, 12)
     during: list[int] = []
 
     def work(_: Sequence[bytes]) -> None:
@@ -110,12 +111,13 @@ def test_how_often_garbage_is_collected_is_put_back(fails: bool) -> None:
         if fails:
             raise DatabaseError("connection lost")
 
-    failures = 0
+    gc.set_threshold(*given)
     try:
-        pipeline(iter([[b"one"]]), work)
-    except DatabaseError:
-        failures += 1
+        with pytest.raises(DatabaseError) if fails else nullcontext():
+            pipeline(iter([[b"one"]]), work)
+        after = gc.get_threshold()
+    finally:
+        gc.set_threshold(*before)
 
-    assert failures == fails
     assert during == [archiving.GARBAGE_OBJECTS]
-    assert gc.get_threshold() == before
+    assert after == given

@@ -101,6 +101,38 @@ def test_p7_what_is_proven_is_not_fetched_again() -> None:
     assert len(work.cluster.calls_of("get_workflow")) == 1
 
 
+@pytest.mark.parametrize(("on_purpose", "archived"), [(False, 1), (True, 0)])
+def test_p1_a_proof_whose_row_is_gone_counts_only_if_it_expired_on_purpose(
+    on_purpose: bool, archived: int
+) -> None:
+    work = AtWork()
+    one = work.run("one")
+    work.archived()
+    key = ("default", one.uid)
+    work.archive.remove_row(*key)
+    proof = work.archive.proofs[key]
+    version = replace(proof.version, expired_while_live=on_purpose)
+    work.archive.proofs[key] = replace(proof, version=version)
+    work.next_run()
+
+    done = work.archived()
+
+    assert (done.archived, done.proven_before) == (archived, 1 - archived)
+    assert (key in work.archive.argo_rows) is not on_purpose
+
+
+def test_into_tables_that_are_not_known_nothing_is_archived() -> None:
+    work = AtWork()
+    work.run("one")
+    work.archive.schema_version = 67
+
+    with pytest.raises(DatabaseError, match="schema_version 67"):
+        work.archived()
+
+    assert work.cluster.calls_of("get_workflow") == []
+    assert work.row_uids() == set()
+
+
 def test_one_that_goes_meanwhile_is_named() -> None:
     work = AtWork()
     work.run("one")

@@ -108,7 +108,10 @@ def test_p7_an_object_that_a_crash_left_is_adopted() -> None:
     work.archived()
 
     record = work.log_of(one)
+    head = work.bucket.objects["one/one/main.log"].head
     assert (record.state, record.key) == (LogState.STORED, "one/one/main.log")
+    assert (record.size, record.etag) == (head.size, head.etag)
+    assert record.sha256 == head.metadata["argo-retention-sha256"]
     assert len(work.bucket.calls_of("put_if_absent")) == 1
 
 
@@ -169,6 +172,37 @@ def test_p7_an_object_that_a_crash_left_under_the_key_with_the_uid_is_adopted(
     assert record.state is LogState.STORED
     assert record.key == f"one/{one.uid}/one/main.log"
     assert work.bucket.objects[record.key].body == b"hello\n"
+
+
+def test_p7_an_object_is_adopted_from_the_bucket_that_it_was_put_into() -> None:
+    """The repository names another bucket since; the workflow's own status says so too."""
+    work = AtWork()
+    one = work.run("one")
+    killed_before_the_row(work)
+    assert REPOSITORY.s3 is not None
+    moved = replace(REPOSITORY, s3=replace(REPOSITORY.s3, bucket="new"))
+    argo = replace(work.site.installation.argo, artifact_repository=moved)
+    work.site = replace(work.site, installation=replace(work.site.installation, argo=argo))
+    work.next_run()
+
+    work.archived()
+
+    record = work.log_of(one)
+    assert (record.state, record.bucket) == (LogState.STORED, "logs")
+    assert work.bucket_of("new").objects == {}
+
+
+def test_p4_a_key_that_may_hold_our_object_is_referenced() -> None:
+    """The put failed, or its answer was lost: nobody else's expiry may take what may be there."""
+    work = AtWork()
+    one = work.run("one")
+    work.bucket.fail("put_if_absent", ObjectStoreError("timed out"))
+
+    work.archived()
+
+    assert {
+        (each.bucket, each.key) for each in work.archive.references_by_row["default", one.uid]
+    } == {("logs", "one/one/main.log")}
 
 
 def test_p4_an_object_that_another_log_has_is_not_adopted() -> None:

@@ -244,8 +244,10 @@ def test_a_pod_that_goes_while_its_log_is_asked_for_is_lost() -> None:
 
     work.archived()
 
-    assert work.log_of(one).state is LogState.LOST
-    assert "went while its log was asked for" in work.log_of(one).reason
+    record = work.log_of(one)
+    assert record.state is LogState.LOST
+    assert "went while its log was asked for" in record.reason
+    assert (record.source, record.bucket, record.key) == (LogSource.NONE, "", "")
 
 
 def test_a_pod_that_is_replaced_while_its_log_is_asked_for_is_lost() -> None:

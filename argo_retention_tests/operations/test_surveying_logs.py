@@ -129,7 +129,11 @@ def test_an_object_of_argos_executor_is_enough() -> None:
     work.archived()
 
     record = work.log_of(one)
+    head = work.bucket.objects["one/one/main.log"].head
     assert (record.state, record.source) == (LogState.STORED, LogSource.ARGO)
+    assert (record.bucket, record.key) == ("logs", "one/one/main.log")
+    assert (record.size, record.etag) == (head.size, head.etag)
+    assert work.bucket.calls_of("put_if_absent") == []
 
 
 def test_an_object_that_is_older_than_the_node_is_not_its_log() -> None:
@@ -165,7 +169,7 @@ def test_what_artifact_gc_deleted_is_lost() -> None:
 def test_a_bucket_of_its_own_is_asked() -> None:
     work = AtWork()
     artifact = {"name": "main-logs", "s3": {"key": "k", "bucket": "elsewhere"}}
-    work.bucket.add("k", b"there\n")
+    work.bucket_of("elsewhere").add("k", b"there\n")
     one = work.run("one", log=None, node={"outputs": {"artifacts": [artifact]}})
 
     work.archived()
@@ -217,7 +221,7 @@ def test_p1_a_template_with_a_location_of_its_own_has_its_log_there(
     """It needs no repository."""
     location = {"endpoint": "s3.example:9000", "bucket": "own", "key": "of/{{pod.name}}"}
     work = AtWork(repository=repository)
-    work.bucket.add("of/one/main.log", b"of another run\n")
+    work.bucket_of("own").add("of/one/main.log", b"of another run\n")
     template = {
         "name": "main",
         "container": {},
@@ -230,6 +234,7 @@ def test_p1_a_template_with_a_location_of_its_own_has_its_log_there(
     record = work.log_of(one)
     assert (record.state, record.bucket) == (LogState.STORED, "own")
     assert record.key == f"one/{one.uid}/one/main.log"
+    assert work.bucket_of("own").objects[record.key].body == b"hello\n"
 
 
 def test_p1_an_artifact_in_a_store_that_is_not_known_settles_nothing() -> None:
@@ -283,7 +288,7 @@ def test_the_ledgers_settled_records_are_not_asked_for_again() -> None:
     work.next_run()
     done = work.archived()
 
-    assert done.archived == 1
+    assert (done.archived, done.saved_logs, done.saved_bytes) == (1, 0, 0)
     assert len(work.cluster.calls_of("get_pod")) == asked
     assert work.log_of(one).state is LogState.STORED
 
@@ -295,6 +300,34 @@ def test_a_memoized_node_ran_no_pod() -> None:
     work.archived()
 
     assert work.log_of(one).reason == "memoized: the node ran no pod of its own"
+
+
+def test_a_template_that_only_moves_data_has_no_log() -> None:
+    work = AtWork()
+    one = work.run("one", spec={"templates": [{"name": "main", "data": {}}]})
+
+    assert work.archived().archived == 1
+    assert work.archive.log_records(clustername="default", uids=[one.uid]) == []
+
+
+@pytest.mark.parametrize("templates", [[], [{"name": "main", "container": {}}]])
+def test_p4_a_container_that_only_an_artifact_names_has_a_log_too(
+    templates: list[dict[str, object]],
+) -> None:
+    work = AtWork()
+    artifact = {"name": "sidecar-logs", "s3": {"key": "one/one/sidecar.log"}}
+    work.bucket.add("one/one/sidecar.log", b"of a sidecar\n")
+    one = work.run(
+        "one", spec={"templates": templates}, node={"outputs": {"artifacts": [artifact]}}
+    )
+
+    work.archived()
+
+    records = work.archive.log_records(clustername="default", uids=[one.uid])
+    assert {record.container: record.source for record in records} == {
+        "main": LogSource.OURS,
+        "sidecar": LogSource.ARGO,
+    }
 
 
 def test_containers_of_one_pod_are_asked_for_once() -> None:
