@@ -24,6 +24,7 @@ from argo_retention.operations.pacing import Pace
 from argo_retention.operations.planning import claimable_plan, plan_now, read_plan
 from argo_retention.operations.site import Site
 from argo_retention.operations.snapshotting import list_live, refusal_of_counts
+from argo_retention.operations.waiting import result_of
 
 BATCH = 100
 IN_FLIGHT = 32
@@ -208,15 +209,17 @@ class _Collector:
         total: int,
     ) -> list[Deletion]:
         batches = [intents[i : i + BATCH] for i in range(0, len(intents), BATCH)]
-        futures = [workers.submit(self._batch, batch, requests, total) for batch in batches]
+        futures = []
         try:
-            return [deletion for future in futures for deletion in future.result()]
-        finally:
-            # Reached by an error or an interruption too: what has not been sent is not sent any more.
-            if not all(future.done() for future in futures):
-                self._stop.set()
-                for future in futures:
-                    future.cancel()
+            for batch in batches:
+                futures.append(workers.submit(self._batch, batch, requests, total))  # noqa: PERF401
+            return [deletion for future in futures for deletion in result_of(future)]
+        except BaseException:
+            # An interruption too, even before the last batch was begun: nothing more is sent.
+            self._stop.set()
+            for future in futures:
+                future.cancel()
+            raise
 
     def _batch(
         self, intents: Sequence[Deletion], requests: ThreadPoolExecutor, total: int

@@ -33,6 +33,7 @@ from argo_retention.operations.snapshotting import (
     list_live,
     refusal_of_counts,
 )
+from argo_retention.operations.waiting import result_of
 
 BATCH = 500
 ASKED_AT_ONCE = 5000  # units whose objects are asked for in one query
@@ -187,11 +188,12 @@ class _Expirer:
             ThreadPoolExecutor(OBJECTS_IN_FLIGHT, thread_name_prefix="object") as pool,
             ThreadPoolExecutor(BATCHES_AT_ONCE, thread_name_prefix="expire") as workers,
         ):
-            futures: list[Future[None]] = [
-                workers.submit(self._expire_rows, batch, live_versions, total)
-                for batch in _batches(bare, BATCH)
-            ]
+            futures: list[Future[None]] = []
             try:
+                futures += [
+                    workers.submit(self._expire_rows, batch, live_versions, total)
+                    for batch in _batches(bare, BATCH)
+                ]
                 # Two units that share an object must both be known as going before either is judged, or
                 # each would leave the object to the other.
                 begun = [self._begin(batch, objects) for batch in _batches(others, BATCH)]
@@ -200,7 +202,7 @@ class _Expirer:
                     for batch in begun
                 ]
                 for future in futures:
-                    future.result()
+                    result_of(future)
             finally:
                 self._stop.set()
                 for future in futures:
