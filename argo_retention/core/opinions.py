@@ -183,8 +183,9 @@ def _opinions_of_rule(
         groups[tuple(_group_value(candidate, word) for word in rule.group_by)].append(candidate)
     opinions: dict[str, Opinion] = {}
     for group in groups.values():
+        group.sort(key=_newest_first)
         kept = _kept_by(rule.keep, group, now=now)
-        for rank, candidate in enumerate(sorted(group, key=_newest_first), start=1):
+        for rank, candidate in enumerate(group, start=1):
             uid = candidate.workflow.uid
             why = kept.get(uid)
             if why is not None:
@@ -210,13 +211,15 @@ def _group_value(candidate: Candidate, word: str) -> str:
 
 
 def _kept_by(
-    keep: Keep | None, group: Sequence[Candidate], *, now: datetime
+    keep: Keep | None, newest: Sequence[Candidate], *, now: datetime
 ) -> dict[str, list[str]]:
-    """uid → the conditions that keep it. A condition only ever adds, so more policy never keeps less."""
+    """uid → the conditions that keep it, for a group in order of `_newest_first`.
+
+    A condition only ever adds, so more policy never keeps less.
+    """
     if keep is None or keep.is_empty:
-        return {c.workflow.uid: ["it has no keep conditions"] for c in group}
+        return {c.workflow.uid: ["it has no keep conditions"] for c in newest}
     kept: dict[str, list[str]] = defaultdict(list)
-    newest = sorted(group, key=_newest_first)
     if keep.last is not None:
         for candidate in newest[: keep.last]:
             kept[candidate.workflow.uid].append(f"last {keep.last}")

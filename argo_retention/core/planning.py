@@ -102,9 +102,10 @@ def plan_retention(
     _keep_owners(decisions)
     removals = sum(1 for d in decisions.values() if d.verdict is Verdict.REMOVE)
     refusal = _refusal(removals, finished=len(finished), max_share=policy.brakes.max_share)
-    _cut(decisions, limit=policy.brakes.max_deletions)
-    # Once more, for owners in a ring: what was cut away must not go by the cascade of its owner.
-    _keep_owners(decisions)
+    if removals > policy.brakes.max_deletions:
+        _cut(decisions, limit=policy.brakes.max_deletions)
+        # Once more, for owners in a ring: what was cut away must not go by the cascade of its owner.
+        _keep_owners(decisions)
     return Plan(decisions=tuple(decisions.values()), refusal=refusal)
 
 
