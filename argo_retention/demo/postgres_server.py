@@ -188,7 +188,11 @@ class PostgresServer(Server):
         The file comes first, so that a foreign server that took our port is never spoken to.
         """
         pid_file = self.log_path.parent / "data" / "postmaster.pid"
-        if not pid_file.is_file() or pid_file.read_text("utf-8").split()[-1:] != ["ready"]:
+        try:
+            words = pid_file.read_text("utf-8").split()
+        except FileNotFoundError:  # not begun yet, or ended: its own stop removes the file
+            return False
+        if words[-1:] != ["ready"]:
             return False
         try:
             psycopg.connect(self.dsn(), connect_timeout=5).close()
