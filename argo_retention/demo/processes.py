@@ -147,13 +147,12 @@ class GuardedProcess:
 
     def _refuse(self, what: str) -> None:
         # The log is read through a handle, because the guardian has removed the file by now.
-        lines = self._log.read().decode(errors="replace").splitlines()[-LAST_LOG_LINES:]
+        log = self._log.read().decode(errors="replace")
+        lines = log.splitlines()[-LAST_LOG_LINES:]
         self.stop()
-        error = (
-            PortTakenError
-            if any(mark in line.lower() for line in lines for mark in PORT_TAKEN)
-            else ServerStartError
-        )
+        # In the whole log: SeaweedFS says it above the stacks of all its goroutines.
+        taken = any(mark in log.lower() for mark in PORT_TAKEN)
+        error = PortTakenError if taken else ServerStartError
         raise error("\n".join([f"{self._launch.name} {what}. The end of its log:", *lines]))
 
 
