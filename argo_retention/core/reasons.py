@@ -39,7 +39,6 @@ class Reason(StrEnum):
     PROOF_TOO_YOUNG = "proof_too_young"
     WAITING = "waiting"
     # while applying
-    NOT_IN_PLAN_NOW = "not_in_plan_now"
     CHANGED = "changed"
     # expiry
     EXPIRED = "expired"
@@ -68,7 +67,6 @@ SENTENCES: dict[Reason, str] = {
     Reason.HAS_DEPENDANTS: "owns {detail}, which stays; deleting it would delete that too",
     Reason.PROOF_TOO_YOUNG: "was proven at {detail}, less than retention.proof_age ago",
     Reason.WAITING: "waits for the next run: brakes.max_deletions is {limit}",
-    Reason.NOT_IN_PLAN_NOW: "the same policy on the cluster as it is now would keep it",
     Reason.CHANGED: "changed since the plan",
     Reason.EXPIRED: "finished {finished}, its archive TTL is {limit}",
     Reason.EXPIRED_WHILE_LIVE: "finished {finished}, its archive TTL is {limit} (still in the cluster)",
