@@ -1,12 +1,17 @@
 """Running one of our Dagster jobs in this process, and reading the outcome of any run."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
-from dagster._core.errors import DagsterExecutionInterruptedError, DagsterHomeNotSetError
+from dagster._core.errors import (
+    DagsterExecutionInterruptedError,
+    DagsterHomeNotSetError,
+    DagsterInvariantViolationError,
+)
 from dagster._core.execution.api import execute_run
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 
@@ -39,12 +44,17 @@ class RunOutcome:
 
 
 def dagster_instance() -> dg.DagsterInstance:
-    """The instance of DAGSTER_HOME. Raises ConfigurationError when it is not set."""
+    """The instance of DAGSTER_HOME. Raises ConfigurationError when it is not set or no folder."""
     try:
         return dg.DagsterInstance.get()
     except DagsterHomeNotSetError as error:
         raise ConfigurationError(
             "DAGSTER_HOME is not set, so there is no Dagster instance to record the run in.\n"
+            "Set it to the folder that holds dagster.yaml (an empty folder will do to try)."
+        ) from error
+    except DagsterInvariantViolationError as error:
+        raise ConfigurationError(
+            f"DAGSTER_HOME is {os.environ.get('DAGSTER_HOME')!r}; expected the absolute path of a folder.\n"
             "Set it to the folder that holds dagster.yaml (an empty folder will do to try)."
         ) from error
 

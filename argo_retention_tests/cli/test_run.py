@@ -125,8 +125,9 @@ def test_bad_input_is_one_clear_line_and_ends_with_2(
     assert len(refused.stderr.splitlines()) <= 4
 
 
-def test_without_dagster_home_it_is_said_what_to_set(shell: Shell) -> None:
-    refused = shell("archive", DAGSTER_HOME="")
+@pytest.mark.parametrize("home", ["", "/no/such/folder", "not/absolute"])
+def test_without_dagster_home_it_is_said_what_to_set(shell: Shell, home: str) -> None:
+    refused = shell("archive", DAGSTER_HOME=home)
 
     assert refused.returncode == 2
     assert "DAGSTER_HOME" in refused.stderr
