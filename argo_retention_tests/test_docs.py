@@ -1,39 +1,95 @@
 """The documents say what the code has: nothing is missing, nothing is named that is not there."""
 
+import json
 import re
+import shlex
+import textwrap
+import tomllib
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import click
 import pytest
 import yaml
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from argo_retention.cli.main import COMMANDS, cli
+from argo_retention.core.durations import format_duration
+from argo_retention.core.logs import LogState
+from argo_retention.core.reasons import Reason
 from argo_retention.core.settings import ClusterSettings
 from argo_retention.core.settings_file import parse_settings
 from argo_retention.defs.config import OutcomeConfig
+from argo_retention.operations.snapshotting import SNAPSHOT_COLUMNS
 from argo_retention_tests.defs.described import described, location
+from benchmarks.readme_table import filled, read_figures, rendered
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")),
+]
+TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in DOCUMENTS}
+README = TEXTS["README.md"]
+OPERATIONS = TEXTS["docs/operations.md"]
 CODE = re.compile(r"`([^`\n]+)`")
 WORDS = set(CODE.findall(README))
-BLOCK = re.compile(r"^ *```(\w+)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+PARSERS: dict[str, Callable[[str], object]] = {
+    "yaml": yaml.safe_load,
+    "json": json.loads,
+    "toml": tomllib.loads,
+    "python": lambda text: compile(text, "example", "exec"),
+}
 
 
-def keys_of(model: type[BaseModel], before: str = "") -> Iterator[str]:
-    """Paths of all fields, as the table of the configuration writes them."""
+def blocks(document: str, kind: str) -> list[str]:
+    """Examples of one kind, without the indentation of the list that they stand in."""
+    return [text for kind_of, text in _blocks(TEXTS[document]) if kind_of == kind]
+
+
+def _blocks(text: str) -> Iterator[tuple[str, str]]:
+    for _, kind, body in BLOCK.findall(text):
+        yield kind, textwrap.dedent(body)
+
+
+def first_column(heading: str, text: str) -> list[str]:
+    """What stands as code in the first column of the table with this heading."""
+    table = text.partition(f"| {heading} |")[2].partition("\n\n")[0]
+    return re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
+
+
+def fields_of(model: type[BaseModel], before: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """All fields by their paths, as the table of the configuration writes them."""
     for name, field in model.model_fields.items():
         kinds = [field.annotation, *typing.get_args(field.annotation)]
         below = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)]
         if not below:
-            yield f"{before}{name}"
+            yield f"{before}{name}", field
             continue
         many = "[]" if typing.get_origin(field.annotation) is tuple else ""
-        yield from keys_of(below[0], f"{before}{name}{many}.")
+        if many:
+            yield f"{before}{name}", field
+        yield from fields_of(below[0], f"{before}{name}{many}.")
+
+
+def line_of(path: str, field: FieldInfo) -> str:
+    """The line of the table for one key: name, default, meaning."""
+    default = "required" if field.is_required() else _shown(field.default)
+    return f"| `{path}` | {default} | {field.description} |"
+
+
+def _shown(value: object) -> str:
+    if value is None or value == ():
+        return ""
+    if isinstance(value, timedelta):
+        return f"`{format_duration(value)}`"
+    return f"`{str(value).lower()}`"
 
 
 def commands() -> dict[str, click.Command]:
@@ -64,17 +120,13 @@ def test_each_schedule_and_sensor_stands_in_the_readme(kind: str) -> None:
     assert names - WORDS == set()
 
 
-def test_each_key_of_the_settings_has_its_line_in_the_readme() -> None:
-    lines = set(re.findall(r"^\| `([^`]+)` \|", README, re.MULTILINE))
-
-    assert set(keys_of(ClusterSettings)) - lines == set()
-
-
-def test_the_readme_has_no_line_for_a_key_that_is_not_there() -> None:
+def test_the_table_of_the_settings_is_that_of_the_model() -> None:
+    """Each key, its default and its meaning; no key that is not there."""
     table = README.partition("| key of a cluster |")[2].partition("\n\n")[0]
-    lines = set(re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE))
 
-    assert lines - set(keys_of(ClusterSettings)) - {"rules"} == set()
+    found = table.splitlines()[2:]
+
+    assert found == [line_of(path, field) for path, field in fields_of(ClusterSettings)]
 
 
 def test_each_field_of_a_runs_config_stands_in_the_readme() -> None:
@@ -94,40 +146,60 @@ def test_each_command_has_its_line_with_all_options(name: str) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_links_lead_somewhere(document: str) -> None:
-    text = (ROOT / document).read_text(encoding="utf-8")
-    links = re.findall(r"\]\((?!https?://)([^)#]+)\)", text)
+def test_commands_of_the_examples_are_taken(document: str) -> None:
+    """Each `$ argo-retention ...` names a command, and options and arguments that it has."""
+    lines = re.findall(r"^ *\$ argo-retention (\w+)(.*)$", TEXTS[document], re.MULTILINE)
+    assert lines or document not in {"README.md", "docs/operations.md"}
 
-    assert [link for link in links if not (ROOT / link).exists()] == []
+    for name, rest in lines:
+        arguments = shlex.split(rest, comments=True)
+        context = commands()[name].make_context(name, arguments)
+
+        assert context.args == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_somewhere(document: str) -> None:
+    links = re.findall(r"\]\((?!https?://)([^)#]+)\)", TEXTS[document])
+    folder = (ROOT / document).parent
+
+    assert [link for link in links if not (folder / link).exists()] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_targets_of_make_exist(document: str) -> None:
-    makefile = (ROOT / "Makefile").read_text()
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
-    text = (ROOT / document).read_text(encoding="utf-8")
 
-    named = set(re.findall(r"(?:`|\$ )make ([a-z-]+)", text))
+    named = set(re.findall(r"(?:`|\$ )make ([a-z-]+)", TEXTS[document]))
 
     assert named - targets == set()
 
 
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_examples_parse(document: str) -> None:
+    unparsed = []
+    for kind, text in _blocks(TEXTS[document]):
+        try:
+            PARSERS.get(kind, str)(text)
+        except (ValueError, SyntaxError, yaml.YAMLError) as error:
+            unparsed.append(f"{text}: {error}")
+
+    assert unparsed == []
+
+
 def test_examples_of_settings_can_be_read() -> None:
-    examples = [text for kind, text in BLOCK.findall(README) if kind == "yaml"]
+    examples = blocks("README.md", "yaml")
 
     assert len(examples) >= 3
     for text in examples:
-        lines = [
-            line.removeprefix("   ") if text.startswith("   ") else line
-            for line in text.splitlines()
-        ]
-        assert parse_settings("\n".join(lines), source="README.md").clusters
+        assert parse_settings(text, source="README.md").clusters
 
 
 def test_the_example_of_a_host_location_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    [code] = [text for kind, text in BLOCK.findall(README) if kind == "python"]
+    [code] = [code for code in blocks("README.md", "python") if "build_definitions" in code]
     path = tmp_path / "retention.yaml"
     path.write_text(yaml.safe_dump({"clusters": {"production": {}}}))
     monkeypatch.setenv("ARGO_RETENTION_CONFIG", str(path))
@@ -136,3 +208,49 @@ def test_the_example_of_a_host_location_runs(
     exec(code, names)  # noqa: S102
 
     assert names["defs"].resolve_job_def("argo_retention").name == "argo_retention"
+
+
+def test_the_example_of_a_notebook_imports_what_is_there() -> None:
+    [code] = [code for code in blocks("README.md", "python") if "load_snapshot" in code]
+
+    names: dict[str, typing.Any] = {}
+    exec(code.partition("\n\n")[0], names)  # noqa: S102
+
+    assert callable(names["load_snapshot"])
+    assert callable(names["compare_snapshots"])
+
+
+def test_each_column_of_a_snapshot_stands_in_the_readme() -> None:
+    assert set(SNAPSHOT_COLUMNS) - WORDS == set()
+
+
+def test_the_operations_guide_explains_each_reason() -> None:
+    assert sorted(first_column("reason", OPERATIONS)) == sorted(Reason)
+
+
+def test_the_operations_guide_explains_each_state_of_a_log() -> None:
+    assert sorted(first_column("state", OPERATIONS)) == sorted(LogState)
+
+
+def test_figures_are_filled_in_between_their_marks() -> None:
+    """The last line of a figure counts; what stood there before is gone."""
+    old = {"figure": "plan", "unit": "s", "ours": 3.0, "limit": None, "today": None}
+    old |= {"ratio_to_limit": None, "ratio_to_today": None, "bar": "<= 2", "holds": False}
+    new = {**old, "ours": 1.5, "today": 6.0, "ratio_to_today": 0.25, "holds": True}
+    lines = [json.dumps({**figure, "note": "of 100 workflows"}) for figure in (old, new)]
+
+    readme = filled(README, rendered(read_figures(lines)))
+
+    block = readme.partition("<!-- bench -->\n")[2].partition("<!-- /bench -->")[0]
+    _, _, line, _, note = block.splitlines()
+    assert line == "| plan | s | 1.5 |  | 6 (ratio 0.25) | <= 2 | yes |"
+    assert note == "* plan: of 100 workflows"
+    assert (
+        filled(readme, rendered([])).partition("<!-- bench -->")[0]
+        == (README.partition("<!-- bench -->")[0])
+    )
+
+
+def test_a_readme_without_marks_is_not_written() -> None:
+    with pytest.raises(ValueError, match="once, found 0"):
+        filled("# no marks", "| table |")
