@@ -20,7 +20,7 @@ from argo_retention.cli.main import COMMANDS, cli
 from argo_retention.core.durations import format_duration
 from argo_retention.core.logs import LogState
 from argo_retention.core.reasons import Reason
-from argo_retention.core.settings import ClusterSettings
+from argo_retention.core.settings import ClusterSettings, Settings
 from argo_retention.core.settings_file import parse_settings
 from argo_retention.defs.config import OutcomeConfig
 from argo_retention.operations.snapshotting import SNAPSHOT_COLUMNS
@@ -127,6 +127,10 @@ def test_the_table_of_the_settings_is_that_of_the_model() -> None:
     found = table.splitlines()[2:]
 
     assert found == [line_of(path, field) for path, field in fields_of(ClusterSettings)]
+
+
+def test_each_key_at_the_top_of_the_settings_stands_in_the_readme() -> None:
+    assert set(Settings.model_fields) - WORDS == set()
 
 
 def test_each_field_of_a_runs_config_stands_in_the_readme() -> None:
