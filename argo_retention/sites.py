@@ -5,7 +5,7 @@ Nothing is sent before `open_site` is entered; leaving it closes all connections
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -83,29 +83,29 @@ def open_site(
         raise ConfigurationError(
             f"There is no cluster {partition!r} in the settings; there are: {known}."
         )
-    cluster = open_cluster(cluster_settings, partition)
-    installation = discover(cluster, cluster_settings, partition=partition)
-    target = database_target(cluster, installation, os.environ)
-    log_stores = LogStores(
-        cluster,
-        open_log_store,
-        controller_namespace=installation.controller_namespace,
-        own_credentials=cluster_settings.s3.credentials == "own",
-        endpoint=cluster_settings.s3.endpoint,
-    )
-    with open_archive(target, installation) as archive:
-        yield Site(
-            installation=installation,
-            cluster=cluster,
-            archive=archive,
-            tables=_tables(installation, log_stores),
-            log_stores=log_stores,
-            clock=clock,
-            run_id=run_id,
-            root_run=root_run,
-            by_whom=by_whom,
-            progress=progress,
+    with closing(open_cluster(cluster_settings, partition)) as cluster:
+        installation = discover(cluster, cluster_settings, partition=partition)
+        target = database_target(cluster, installation, os.environ)
+        log_stores = LogStores(
+            cluster,
+            open_log_store,
+            controller_namespace=installation.controller_namespace,
+            own_credentials=cluster_settings.s3.credentials == "own",
+            endpoint=cluster_settings.s3.endpoint,
         )
+        with open_archive(target, installation) as archive:
+            yield Site(
+                installation=installation,
+                cluster=cluster,
+                archive=archive,
+                tables=_tables(installation, log_stores),
+                log_stores=log_stores,
+                clock=clock,
+                run_id=run_id,
+                root_run=root_run,
+                by_whom=by_whom,
+                progress=progress,
+            )
 
 
 def _tables(installation: Installation, log_stores: LogStores) -> TableStore:

@@ -14,7 +14,7 @@ from argo_retention.operations.archive_batches import BatchArchiver, Refusal
 from argo_retention.operations.archiving import in_batches, pipeline
 from argo_retention.operations.site import Site
 from benchmarks.argo_statements import Values, archive_as_argo, content, copy_rows, values_of
-from benchmarks.figures import Bar, Figure, clock, rounds
+from benchmarks.figures import Bar, Figure, Spent, clock, rounds
 from benchmarks.opening import CLUSTER, opened
 from benchmarks.stage import NOW, Stage
 from benchmarks.workflows import BUCKET, SceneBuilder, body_of, make_runs
@@ -31,32 +31,29 @@ def measure(stage: Stage) -> list[Figure]:
     rows = [build_row(decode(body), clustername=CLUSTER, instanceid="") for body in bodies]
     contents: list[Values] = []
 
-    def ours(_: int) -> float:
-        seconds: list[float] = []
+    def ours(_: int) -> Spent:
         with stage.installation() as installation, opened(installation) as (site, grant):
             record_logs(site, grant, bodies)
-            with clock(seconds):
+            with clock(count) as spent:
                 archive_bodies(site, grant, bodies)
             contents.append(content(installation.dsn))
-        return count / seconds[0]
+        return spent
 
-    def copy(_: int) -> float:
-        seconds: list[float] = []
+    def copy(_: int) -> Spent:
         values = [values_of(row) for row in rows]
         labels = [(r.clustername, r.uid, *pair) for r in rows for pair in r.labels.items()]
         with stage.database() as dsn, psycopg.connect(dsn, autocommit=True) as connection:
-            with clock(seconds):
+            with clock(count) as spent:
                 copy_rows(connection, values, labels)
             contents.append(content(dsn))
-        return count / seconds[0]
+        return spent
 
-    def argo(_: int) -> float:
-        seconds: list[float] = []
+    def argo(_: int) -> Spent:
         with stage.database() as dsn, psycopg.connect(dsn, autocommit=True) as connection:
-            with clock(seconds):
+            with clock(count) as spent:
                 archive_as_argo(connection, rows)
             contents.append(content(dsn))
-        return count / seconds[0]
+        return spent
 
     speed, limit, today = rounds(stage.size(ROUNDS, 1), ours, copy, argo)
     if set(contents) != {contents[0]} or contents[0][0] != count:
@@ -66,9 +63,10 @@ def measure(stage: Stage) -> list[Figure]:
         Figure(
             figure="archive path",
             unit="workflows/s",
-            ours=speed,
-            limit=limit,
-            today=today,
+            ours=speed.rate,
+            limit=limit.rate,
+            today=today.rate,
+            cpu={"ours": speed, "limit": limit, "today": today},
             bars=[
                 Bar(of="limit", sign=">=", bound=0.7),
                 Bar(of="today", sign=">=", bound=2.5),

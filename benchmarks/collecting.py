@@ -9,7 +9,7 @@ from argo_retention.operations.archiving import archive_finished
 from argo_retention.operations.collecting import collect
 from argo_retention.operations.planning import make_plan
 from argo_retention.operations.snapshotting import take_snapshot
-from benchmarks.figures import Bar, Figure, clock, rounds
+from benchmarks.figures import Bar, Figure, Spent, clock, rounds
 from benchmarks.opening import Installation, opened
 from benchmarks.stage import Stage
 from benchmarks.workflows import one_pod_runs
@@ -31,29 +31,29 @@ def measure(stage: Stage) -> list[Figure]:
             logs={"save": "none"},
         )
 
-    def ours(_: int) -> float:
-        seconds: list[float] = []
+    def ours(_: int) -> Spent:
         with installation() as found, opened(found) as (site, grant):
             take_snapshot(site, grant)
             archive_finished(site, grant)
             make_plan(site, grant)
-            with clock(seconds):
+            with clock(count) as spent:
                 collected = collect(site, grant)
             if collected.deleted != count:
                 raise AssertionError(f"not all {count} were deleted: {collected.outcomes}")
-        return count / seconds[0]
+        return spent
 
-    def bare(_: int) -> float:
+    def bare(_: int) -> Spent:
         with installation() as found:
-            return count / _delete_all(found, count)
+            return _delete_all(found, count)
 
     speed, limit = rounds(stage.size(ROUNDS, 1), ours, bare)
     return [
         Figure(
             figure="collect",
             unit="deletions/s",
-            ours=speed,
-            limit=limit,
+            ours=speed.rate,
+            limit=limit.rate,
+            cpu={"ours": speed, "limit": limit},
             bars=[Bar(of="limit", sign=">=", bound=0.9)],
             note=f"{count} workflows; ours with list, second plan, locks, ledger; "
             f"limit: urllib3 with {IN_FLIGHT} in flight",
@@ -61,9 +61,8 @@ def measure(stage: Stage) -> list[Figure]:
     ]
 
 
-def _delete_all(installation: Installation, count: int) -> float:
-    """Seconds for the DELETE requests alone."""
-    seconds: list[float] = []
+def _delete_all(installation: Installation, count: int) -> Spent:
+    """What is spent on the DELETE requests alone."""
     headers = {"Authorization": f"Bearer {installation.token}"}
     with urllib3.PoolManager(maxsize=IN_FLIGHT) as manager:
         pool = manager.connection_from_url(installation.url)
@@ -81,8 +80,8 @@ def _delete_all(installation: Installation, count: int) -> float:
             )
             return answer.status
 
-        with ThreadPoolExecutor(IN_FLIGHT) as threads, clock(seconds):
+        with ThreadPoolExecutor(IN_FLIGHT) as threads, clock(count) as spent:
             statuses = list(threads.map(delete, [item["metadata"] for item in items]))
     if statuses != [200] * count:
         raise AssertionError(f"not all {count} were deleted: {set(statuses)}")
-    return seconds[0]
+    return spent

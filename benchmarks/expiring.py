@@ -10,7 +10,7 @@ from argo_retention.operations.expiring import expire
 from argo_retention.operations.expiry_plans import make_expiry_plan
 from argo_retention.operations.site import Site
 from argo_retention.operations.snapshotting import take_snapshot
-from benchmarks.figures import Bar, Figure, clock, rounds
+from benchmarks.figures import Bar, Figure, Spent, clock, rounds
 from benchmarks.opening import CLUSTER, opened
 from benchmarks.stage import Stage
 from benchmarks.workflows import one_pod_runs
@@ -63,8 +63,7 @@ def measure(stage: Stage) -> list[Figure]:
         _fill(filled, count)
         name = filled.rpartition("/")[2]
 
-        def ours(_: int) -> float:
-            seconds: list[float] = []
+        def ours(_: int) -> Spent:
             with (
                 # One that lives: an empty list would be believed, but is not what an installation is like.
                 stage.installation(
@@ -78,23 +77,22 @@ def measure(stage: Stage) -> list[Figure]:
                 take_snapshot(site, grant)
                 make_expiry_plan(site, grant)
                 _checkpoint(installation.dsn)
-                with _timed_transactions(site, longest), clock(seconds):
+                with _timed_transactions(site, longest), clock(count) as spent:
                     expired = expire(site, grant)
                 if expired.units_done != count or _left(installation.dsn) != (0, 0):
                     raise AssertionError(
                         f"{expired.units_done} of {count} expired: {expired.failed[:1]}"
                     )
-            return seconds[0]
+            return spent
 
-        def one_delete(_: int) -> float:
-            seconds: list[float] = []
+        def one_delete(_: int) -> Spent:
             with stage.database(name) as dsn, psycopg.connect(dsn, autocommit=True) as connection:
                 _checkpoint(dsn)
-                with clock(seconds):
+                with clock(count) as spent:
                     connection.execute(_DELETE, {"cluster": CLUSTER})
                 if _left(dsn) != (0, 0):
                     raise AssertionError(f"{_left(dsn)} rows and labels are left")
-            return seconds[0]
+            return spent
 
         total, single = rounds(stage.size(ROUNDS, 1), ours, one_delete)
     rows = f"{count} rows of 3 KB with {LABELS} labels"
@@ -102,9 +100,10 @@ def measure(stage: Stage) -> list[Figure]:
         Figure(
             figure=f"expiry of {count} rows",
             unit="s",
-            ours=total,
-            limit=single,
-            today=single,
+            ours=total.seconds,
+            limit=single.seconds,
+            today=single.seconds,
+            cpu={"ours": total, "limit": single},
             bars=[Bar(of="limit", sign="<=", bound=1.2)],
             note=f"{rows}, second plan included; limit and today: Argo's one DELETE of all",
         ),
@@ -112,7 +111,7 @@ def measure(stage: Stage) -> list[Figure]:
             figure="longest lock of expiry",
             unit="ms",
             ours=1000 * max(longest),
-            today=1000 * single,
+            today=1000 * single.seconds,
             bars=[Bar(of="ours", sign="<=", bound=200)],
             note=f"{rows}; the longest of our writing transactions of all rounds, begin to commit; no lock "
             "is held longer",

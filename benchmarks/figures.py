@@ -1,11 +1,12 @@
 """What a figure is, and how rounds of ours and of a comparison are run side by side."""
 
 import gc
-import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from benchmarks import cpu
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,33 @@ class Bar:
         return f"{self.sign} {self.bound:g}{subject}"
 
 
+@dataclass(kw_only=True)
+class Spent:
+    """What some pieces of work took."""
+
+    count: int  # pieces: workflows, rows, logs
+    seconds: float = 0.0
+    cpu: Mapping[str, float] = field(default_factory=dict)  # whose → seconds of all cores
+
+    @property
+    def rate(self) -> float:
+        """Pieces a second."""
+        return self.count / self.seconds
+
+    @property
+    def outside(self) -> float:
+        """Microseconds of CPU for a piece that are not the product's."""
+        others = sum(self.cpu.values()) - self.cpu[cpu.IDLE] - self.cpu[cpu.PRODUCT]
+        return 1e6 * others / self.count
+
+    def shares(self) -> dict[str, float]:
+        """Microseconds of CPU for a piece, by whose they are; `idle` as a share of all cores."""
+        total = sum(self.cpu.values())
+        idle = self.cpu[cpu.IDLE] / total
+        rounded = {k: round(1e6 * v / self.count) for k, v in self.cpu.items() if k != cpu.IDLE}
+        return {**{k: v for k, v in rounded.items() if v}, cpu.IDLE: round(idle, 2)}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Figure:
     """One line of the report; `limit` is what the parts could do at most, `today` what Argo does."""
@@ -32,7 +60,7 @@ class Figure:
     limit: float | None = None
     today: float | None = None
     note: str = ""
-    more: Mapping[str, float] = field(default_factory=dict)
+    cpu: Mapping[str, Spent] = field(default_factory=dict)  # ours, limit, today
 
     def ratio(self, of: str) -> float | None:
         """Ours divided by limit or today."""
@@ -63,7 +91,7 @@ class Figure:
             "bar": ", ".join(map(str, self.bars)),
             "holds": self.holds,
             "note": self.note,
-            **{key: _short(value) for key, value in self.more.items()},
+            "cpu": {side: spent.shares() for side, spent in self.cpu.items()},
         }
 
 
@@ -72,19 +100,22 @@ def _short(value: float | None) -> float | None:
 
 
 @contextmanager
-def clock(seconds: list[float]):
-    """Append how long the block took; the rubbish of what was before is collected before it begins."""
+def clock(count: int) -> Iterator[Spent]:
+    """What the block took for so many pieces; the rubbish of what was before is collected before it begins."""
     gc.collect()
+    spent = Spent(count=count)
+    before = cpu.used()
     start = time.perf_counter()
-    yield
-    seconds.append(time.perf_counter() - start)
+    yield spent
+    spent.seconds = time.perf_counter() - start
+    spent.cpu = cpu.between(before, cpu.used())
 
 
-def rounds(count: int, *sides: Callable[[int], float]) -> list[float]:
-    """The median of each side; the order turns around each round, so that none is always the first."""
-    found: list[list[float]] = [[] for _ in sides]
+def rounds(count: int, *sides: Callable[[int], Spent]) -> list[Spent]:
+    """The middle round of each side; the order turns around each round, so that none is always the first."""
+    found: list[list[Spent]] = [[] for _ in sides]
     for number in range(count):
         order = list(range(len(sides)))
         for place in order if number % 2 == 0 else reversed(order):
             found[place].append(sides[place](number))
-    return [statistics.median(values) for values in found]
+    return [sorted(each, key=lambda spent: spent.seconds)[len(each) // 2] for each in found]

@@ -15,7 +15,7 @@ from argo_retention.core.policy import Policy
 from argo_retention.core.proofs import Facts, ProvenVersion
 from argo_retention.core.reasons import Verdict
 from argo_retention.core.settings_file import parse_settings
-from benchmarks.figures import Bar, Figure, clock, rounds
+from benchmarks.figures import Bar, Figure, Spent, clock, rounds
 from benchmarks.opening import CLUSTER
 from benchmarks.stage import NOW, Stage
 
@@ -44,23 +44,23 @@ def measure(stage: Stage) -> list[Figure]:
     policy = _policy()
     everything = list(_candidates(count))
 
-    def ours(_: int) -> float:
-        seconds: list[float] = []
-        with clock(seconds):
+    def ours(_: int) -> Spent:
+        with clock(count) as spent:
             plan = plan_retention(everything, policy=policy, now=NOW)
         verdicts = dict.fromkeys(Verdict, 0)
         for decision in plan.decisions:
             verdicts[decision.verdict] += 1
         if plan.refusal or min(verdicts[Verdict.KEEP], verdicts[Verdict.REMOVE]) < count / 100:
             raise AssertionError(f"not a plan to measure: {verdicts}, {plan.refusal}")
-        return seconds[0]
+        return spent
 
-    [seconds] = rounds(stage.size(ROUNDS, 1), ours)
+    [median] = rounds(stage.size(ROUNDS, 1), ours)
     return [
         Figure(
             figure=f"plan of {count} workflows",
             unit="s",
-            ours=seconds,
+            ours=median.seconds,
+            cpu={"ours": median},
             bars=[Bar(of="ours", sign="<=", bound=2)],
             note="two rules with groups and calendar conditions, and retentionPolicy",
         )

@@ -9,7 +9,7 @@ from obstore.store import S3Store
 
 from argo_retention.operations.archiving import archive_finished
 from argo_retention.operations.snapshotting import take_snapshot
-from benchmarks.figures import Bar, Figure, clock, rounds
+from benchmarks.figures import Bar, Figure, Spent, clock, rounds
 from benchmarks.opening import opened
 from benchmarks.stage import Stage
 from benchmarks.workflows import BUCKET, make_runs
@@ -24,8 +24,7 @@ def measure(stage: Stage) -> list[Figure]:
     workflows = stage.size(300, 40)
     keys: list[str] = []
 
-    def ours(number: int) -> float:
-        seconds: list[float] = []
+    def ours(number: int) -> Spent:
         with (
             stage.installation(
                 lambda builder: make_runs(
@@ -36,28 +35,29 @@ def measure(stage: Stage) -> list[Figure]:
             opened(installation) as (site, grant),
         ):
             take_snapshot(site, grant)
-            with clock(seconds):
+            with clock(0) as spent:
                 archived = archive_finished(site, grant)
         if archived.saved_logs < workflows or set(archived.logs) != {"stored"}:
             raise AssertionError(f"{archived.saved_logs} logs were saved: {archived.logs}")
         keys[:] = [f"alone/{number}/pod-{i}/main.log" for i in range(archived.saved_logs)]
-        return archived.saved_logs / seconds[0]
+        spent.count = archived.saved_logs
+        return spent
 
-    def alone(number: int) -> float:
-        seconds: list[float] = []
+    def alone(number: int) -> Spent:
         count = len(keys) or workflows * 10
         names = [f"alone/{number}/pod-{i}/main.log" for i in range(count)]
-        with clock(seconds):
+        with clock(count) as spent:
             _put_all(stage, names)
-        return count / seconds[0]
+        return spent
 
     speed, limit = rounds(stage.size(ROUNDS, 1), ours, alone)
     return [
         Figure(
             figure="logs of 1 KiB",
             unit="logs/s",
-            ours=speed,
-            limit=limit,
+            ours=speed.rate,
+            limit=limit.rate,
+            cpu={"ours": speed, "limit": limit},
             bars=[Bar(of="limit", sign=">=", bound=0.8)],
             note=f"{len(keys)} logs; ours from the list to settled logs and proven rows; limit: obstore's "
             f"conditional puts of the same bodies, {IN_FLIGHT} in flight",

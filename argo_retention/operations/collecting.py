@@ -16,7 +16,7 @@ from datetime import datetime
 from argo_retention.core.ledger import Deletion, LeaseGrant, LockedRow, PlanRecord
 from argo_retention.core.live_workflows import LiveWorkflow
 from argo_retention.core.planning import Decision, Plan, intersection, waves
-from argo_retention.core.ports.cluster import DeleteOutcome
+from argo_retention.core.ports.cluster import DeleteOutcome, DeleteResult, DeleteTarget, Sending
 from argo_retention.core.reasons import Reason, Verdict, sentence
 from argo_retention.errors import ClusterError, PlanRefusedError
 from argo_retention.operations.guarding import check_sound
@@ -27,7 +27,6 @@ from argo_retention.operations.snapshotting import list_live, refusal_of_counts
 from argo_retention.operations.waiting import result_of
 
 BATCH = 100
-IN_FLIGHT = 32
 BATCHES_AT_ONCE = 3
 FAILURES_BEFORE_STOP = 20
 
@@ -135,6 +134,15 @@ def _intent(site: Site, record: PlanRecord, decision: Decision) -> Deletion:
     )
 
 
+def _target(intent: Deletion) -> DeleteTarget:
+    return DeleteTarget(
+        namespace=intent.namespace,
+        name=intent.name,
+        uid=intent.uid,
+        resource_version=intent.resource_version,
+    )
+
+
 def _left_out(
     planned: Plan, fresh: Plan, intents: Mapping[str, Deletion], *, going: Collection[str]
 ) -> list[Deletion]:
@@ -162,7 +170,7 @@ def _kind(outcome: str) -> str:
 
 
 class _Collector:
-    """Batches of intents through a pool of requests at the configured rate."""
+    """Batches of intents, sent at the configured rate."""
 
     def __init__(self, site: Site, grant: LeaseGrant, *, applies: bool) -> None:
         self._site = site
@@ -184,15 +192,13 @@ class _Collector:
         total = sum(len(wave) for wave in going)
         done: list[Deletion] = []
         still_owned: set[str] = set()  # uids of owners of what stayed
-        with (
-            ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="delete") as requests,
-            ThreadPoolExecutor(BATCHES_AT_ONCE, thread_name_prefix="batch") as workers,
-        ):
+        with ThreadPoolExecutor(BATCHES_AT_ONCE, thread_name_prefix="batch") as workers:
             for wave in going:
                 may_go = [intents[d.uid] for d in wave if d.uid not in still_owned]
-                outcomes = self._wave(may_go, requests, workers, total)
-                spared = [intents[d.uid] for d in wave if d.uid in still_owned]
-                spared = [self._report(each, OWNER_STAYS, total) for each in spared]
+                outcomes = self._wave(may_go, workers, total)
+                owners = [intents[d.uid] for d in wave if d.uid in still_owned]
+                spared = [replace(each, outcome=OWNER_STAYS) for each in owners]
+                self._advance(len(spared), total)
                 if self._applies and spared:
                     self._site.archive.record_deletions(self._grant, spared)
                 outcomes += spared
@@ -204,7 +210,6 @@ class _Collector:
     def _wave(
         self,
         intents: Sequence[Deletion],
-        requests: ThreadPoolExecutor,
         workers: ThreadPoolExecutor,
         total: int,
     ) -> list[Deletion]:
@@ -212,7 +217,7 @@ class _Collector:
         futures = []
         try:
             for batch in batches:
-                futures.append(workers.submit(self._batch, batch, requests, total))  # noqa: PERF401
+                futures.append(workers.submit(self._batch, batch, total))  # noqa: PERF401
             return [deletion for future in futures for deletion in result_of(future)]
         except BaseException:
             # An interruption too, even before the last batch was begun: nothing more is sent.
@@ -221,24 +226,16 @@ class _Collector:
                 future.cancel()
             raise
 
-    def _batch(
-        self, intents: Sequence[Deletion], requests: ThreadPoolExecutor, total: int
-    ) -> list[Deletion]:
+    def _batch(self, intents: Sequence[Deletion], total: int) -> list[Deletion]:
         if self._stop.is_set():
             return [replace(intent, outcome=STOPPED) for intent in intents]
         archive = self._site.archive
         if self._applies:
             archive.record_deletions(self._grant, intents)
-        uids = [intent.uid for intent in intents]
         outcomes: list[Deletion] = []
         try:
-            with archive.lock_rows(self._grant, uids=uids) as rows:
-                now = self._site.clock()
-                sent = [
-                    requests.submit(self._delete, intent, rows.get(intent.uid), now, total)
-                    for intent in intents
-                ]
-                outcomes = [future.result() for future in sent]
+            with archive.lock_rows(self._grant, uids=[intent.uid for intent in intents]) as rows:
+                outcomes = self._send(intents, rows, total)
         finally:
             # Outcomes are recorded even when releasing the locks fails; without them the intents stay open
             # and the next run finds out by a list.
@@ -246,31 +243,39 @@ class _Collector:
                 archive.record_deletions(self._grant, outcomes)
         return outcomes
 
-    def _delete(
-        self, intent: Deletion, row: LockedRow | None, now: datetime, total: int
-    ) -> Deletion:
-        doubt = self._doubt(intent, row, now)
-        if doubt:
-            return self._report(intent, f"refused: {doubt}", total)
-        if not self._applies:
-            return self._report(intent, OBSERVED, total)
-        if not self._pace.wait(self._stop):
-            return self._report(intent, STOPPED, total)
-        try:
-            outcome = self._site.cluster.delete_workflow(
-                namespace=intent.namespace,
-                name=intent.name,
-                uid=intent.uid,
-                resource_version=intent.resource_version,
+    def _send(
+        self, intents: Sequence[Deletion], rows: Mapping[str, LockedRow], total: int
+    ) -> list[Deletion]:
+        """The outcomes, in this order; what the locked rows do not prove is not sent."""
+        now = self._site.clock()
+        doubts = [self._doubt(intent, rows.get(intent.uid), now) for intent in intents]
+        not_sent = STOPPED if self._applies else OBSERVED
+        outcomes = [f"refused: {doubt}" if doubt else not_sent for doubt in doubts]
+        places = [place for place, doubt in enumerate(doubts) if not doubt]
+        self._advance(len(doubts) - len(places), total)
+
+        def report(at: int, result: DeleteResult) -> None:
+            outcomes[places[at]] = self._outcome_of(result)
+            self._advance(1, total)
+
+        if self._applies and places:
+            self._site.cluster.delete_workflows(
+                [_target(intents[place]) for place in places],
+                Sending(turn=self._pace.turn, is_stopped=self._stop.is_set, report=report),
             )
-        except ClusterError as error:
-            with self._lock:
-                self._failures += 1
-                if self._failures >= FAILURES_BEFORE_STOP:
-                    self._stop.set()
-            first_line = str(error).partition("\n")[0]
-            return self._report(intent, f"refused: {first_line}", total)
-        return self._report(intent, outcome.value, total)
+        else:
+            self._advance(len(places), total)
+        return [replace(i, outcome=said) for i, said in zip(intents, outcomes, strict=True)]
+
+    def _outcome_of(self, result: DeleteResult) -> str:
+        if not isinstance(result, ClusterError):
+            return result.value
+        with self._lock:
+            self._failures += 1
+            if self._failures >= FAILURES_BEFORE_STOP:
+                self._stop.set()
+        first_line = str(result).partition("\n")[0]
+        return f"refused: {first_line}"
 
     def _doubt(self, intent: Deletion, row: LockedRow | None, now: datetime) -> str:
         """Why this row, read again under lock, does not prove this version; "" when it does (promise P1)."""
@@ -286,9 +291,9 @@ class _Collector:
             return "its proof is younger than retention.proof_age"
         return ""
 
-    def _report(self, intent: Deletion, outcome: str, total: int) -> Deletion:
-        with self._lock:
-            self._done += 1
-            done = self._done
-        self._site.progress("delete", done, total)
-        return replace(intent, outcome=outcome)
+    def _advance(self, count: int, total: int) -> None:
+        if count:
+            with self._lock:
+                self._done += count
+                done = self._done
+            self._site.progress("delete", done, total)

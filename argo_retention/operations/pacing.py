@@ -17,11 +17,15 @@ class Pace:
         self._lock = threading.Lock()
         self._next = monotonic()
 
-    def wait(self, stop: threading.Event) -> bool:
-        """Wait for this caller's turn; False when `stop` was set meanwhile."""
+    def turn(self) -> float:
+        """Take a turn; seconds until it comes."""
         with self._lock:
             now = self._monotonic()
             turn = max(self._next, now)
             self._next = turn + self._interval
-        delay = turn - now
+        return turn - now
+
+    def wait(self, stop: threading.Event) -> bool:
+        """Wait for this caller's turn; False when `stop` was set meanwhile."""
+        delay = self.turn()
         return not (stop.wait(delay) if delay > 0 else stop.is_set())

@@ -13,6 +13,7 @@ from argo_retention.core.live_workflows import LiveWorkflow, OwnerReference
 from argo_retention.core.ports.cluster import DeleteOutcome, PatchOutcome
 from argo_retention.errors import ClusterForbiddenError, ListIncompleteError
 from argo_retention_tests.contracts.cluster_worlds import NS, World, workflow
+from argo_retention_tests.contracts.deleting import delete_one
 
 
 def key(made: dict[str, Any]) -> dict[str, Any]:
@@ -171,7 +172,7 @@ def test_nothing_is_done_without_the_right(world: World) -> None:
         lambda: list(cluster.list_metadata(selector="", namespace=None)),
         lambda: list(cluster.list_full(selector="", namespace=NS)),
         lambda: cluster.get_workflow(**place),
-        lambda: cluster.delete_workflow(**made),
+        lambda: delete_one(cluster, **made),
         lambda: cluster.mark_archived(**made),
         lambda: cluster.get_pod(**place),
         lambda: cluster.open_pod_log(namespace=NS, pod="p", container="main").__enter__(),
@@ -190,8 +191,8 @@ def test_nothing_is_done_without_the_right(world: World) -> None:
 def test_a_delete_takes_the_version_that_was_meant(world: World) -> None:
     made = key(workflow(world, "w"))
 
-    assert world.cluster.delete_workflow(**made) is DeleteOutcome.DELETED
-    assert world.cluster.delete_workflow(**made) is DeleteOutcome.GONE
+    assert delete_one(world.cluster, **made) is DeleteOutcome.DELETED
+    assert delete_one(world.cluster, **made) is DeleteOutcome.GONE
     assert names(world) == []
 
 
@@ -199,7 +200,7 @@ def test_p1_a_workflow_that_changed_is_not_deleted(world: World) -> None:
     made = key(workflow(world, "w"))
     world.relabel(NS, "w", {"argo": "retry"})
 
-    assert world.cluster.delete_workflow(**made) is DeleteOutcome.CHANGED
+    assert delete_one(world.cluster, **made) is DeleteOutcome.CHANGED
     assert names(world) == ["w"]
 
 
@@ -208,9 +209,9 @@ def test_p1_another_workflow_of_the_same_name_is_not_deleted(world: World) -> No
     world.remove(NS, "w")
     second = key(workflow(world, "w"))
 
-    assert world.cluster.delete_workflow(**first) is DeleteOutcome.CHANGED
+    assert delete_one(world.cluster, **first) is DeleteOutcome.CHANGED
     assert (
-        world.cluster.delete_workflow(**{**first, "resource_version": second["resource_version"]})
+        delete_one(world.cluster, **{**first, "resource_version": second["resource_version"]})
         is DeleteOutcome.CHANGED
     )
     assert [found.uid for found in listed(world)] == [second["uid"]]
@@ -220,12 +221,12 @@ def test_a_finalizer_keeps_the_object_until_it_is_taken_off(world: World) -> Non
     made = key(workflow(world, "w", finalizers=["workflows.argoproj.io/artifact-gc"]))
     identity = {name: made[name] for name in ("namespace", "name", "uid")}
 
-    assert world.cluster.delete_workflow(**made) is DeleteOutcome.TERMINATING
+    assert delete_one(world.cluster, **made) is DeleteOutcome.TERMINATING
     (found,) = listed(world)
     assert found.deleting
     assert world.cluster.workflow_exists(**identity)
     again = {**made, "resource_version": found.resource_version}
-    assert world.cluster.delete_workflow(**again) is DeleteOutcome.TERMINATING
+    assert delete_one(world.cluster, **again) is DeleteOutcome.TERMINATING
 
     world.release(NS, "w")
     assert not world.cluster.workflow_exists(**identity)
@@ -280,6 +281,6 @@ def test_children_go_with_their_owner(world: World) -> None:
     }
     workflow(world, "child", ownerReferences=[owner])
 
-    world.cluster.delete_workflow(**key(made))
+    delete_one(world.cluster, **key(made))
 
     assert names(world) == []

@@ -24,11 +24,18 @@ from argo_retention.cli.executing import run_job
 from argo_retention.cli.main import main
 from argo_retention.core.settings_file import parse_settings
 from argo_retention.operations import archiving, collecting, expiring
+from argo_retention.operations.pacing import Pace
 from argo_retention.operations.site import no_progress
 from argo_retention.sites import CONFIG_VARIABLE
 from argo_retention_tests.e2e.worlds import World, utc_now
 
-PORTS = {"cluster": KubernetesCluster, "archive": PostgresArchive, "bucket": S3LogStore}
+#: Where a run may die: in front of a server, or when a DELETE has its turn.
+PORTS = {
+    "cluster": KubernetesCluster,
+    "archive": PostgresArchive,
+    "bucket": S3LogStore,
+    "pace": Pace,
+}
 BATCH = 2
 SECONDS = 60.0
 

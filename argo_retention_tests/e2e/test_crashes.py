@@ -32,7 +32,7 @@ BEFORE_EXPIRY = [
     at("archive", "record_plan", 1, after=True, why="plan made"),
     at("archive", "claim_plan", 1, after=True, why="plan claimed"),
     at("archive", "record_deletions", 1, after=True, why="deletion intents written"),
-    at("cluster", "delete_workflow", 3, after=True, why="some workflows deleted"),
+    at("pace", "turn", 4, after=False, why="some workflows deleted"),
     at("archive", "record_deletions", 5, after=False, why="deletions not recorded"),
 ]
 DURING_EXPIRY = [
@@ -93,9 +93,7 @@ def test_p7_a_dead_run_is_waited_for_until_dagster_knows_of_its_death(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda each: each.name)
-@pytest.mark.parametrize(
-    ("method", "port"), [("delete_workflow", "cluster"), ("put_if_absent", "bucket")]
-)
+@pytest.mark.parametrize(("method", "port"), [("turn", "pace"), ("put_if_absent", "bucket")])
 def test_p7_a_stopped_run_ends_soon_and_leaves_neither_lease_nor_open_intents(
     new_seed: SeedWorld, tmp_path: Path, number: signal.Signals, method: str, port: str
 ) -> None:

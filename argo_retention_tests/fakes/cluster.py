@@ -2,6 +2,7 @@
 
 import copy
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,11 +13,14 @@ from argo_retention.core.live_workflows import LiveWorkflow
 from argo_retention.core.ports.cluster import (
     Cluster,
     DeleteOutcome,
+    DeleteResult,
+    DeleteTarget,
     MetadataPage,
     Namespace,
     PatchOutcome,
     PatchResult,
     Pod,
+    Sending,
 )
 from argo_retention.core.selectors import LabelSelector
 from argo_retention.errors import (
@@ -193,7 +197,7 @@ class FakeCluster(Faulty, Cluster):
             self._objects.change(found, _label_archived)
             return PatchResult(outcome=PatchOutcome.PATCHED, resource_version=self._objects.version)
 
-    def delete_workflow(
+    def delete_workflow(  # not of the port: one of its targets
         self, *, namespace: str, name: str, uid: str, resource_version: int
     ) -> DeleteOutcome:
         with self._called(
@@ -211,6 +215,25 @@ class FakeCluster(Faulty, Cluster):
             if not is_version(found, uid, resource_version):
                 return DeleteOutcome.CHANGED
             return self._objects.delete(found, self._stamp())
+
+    def delete_workflows(self, targets: Sequence[DeleteTarget], sending: Sending) -> None:
+        for place, target in enumerate(targets):
+            turn = time.monotonic() + sending.turn()
+            while not sending.is_stopped() and time.monotonic() < turn:
+                time.sleep(0.01)
+            if sending.is_stopped():
+                return
+            result: DeleteResult
+            try:
+                result = self.delete_workflow(
+                    namespace=target.namespace,
+                    name=target.name,
+                    uid=target.uid,
+                    resource_version=target.resource_version,
+                )
+            except ClusterError as error:
+                result = error
+            sending.report(place, result)
 
     def workflow_exists(self, *, namespace: str, name: str, uid: str) -> bool:
         with self._called(

@@ -7,6 +7,7 @@ the message of a Status object is shown, cut; the headers of a request, and so t
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import TypeVar
 
 import msgspec
 import urllib3.exceptions
@@ -202,44 +203,63 @@ def unreadable(attempt: Attempt, why: str) -> ClusterError:
     )
 
 
+#: What happened to a request without an answer → what was found, and what to do.
+_NO_ANSWER = {
+    "name": (
+        "the name of {server} cannot be resolved.",
+        "Check the server's address in the kubeconfig, and DNS or VPN here.",
+    ),
+    "tls": (
+        "TLS with {server} failed: {found}",
+        "Check certificate-authority, tls-server-name and the client certificate in the kubeconfig.",
+    ),
+    "proxy": ("the proxy on the way to {server} failed.", "Check HTTPS_PROXY and NO_PROXY."),
+    "refused": (
+        "{server} cannot be reached{found}.",
+        "Check that the cluster is up and the address in the kubeconfig is right.",
+    ),
+    "connect-time": (
+        "{server} did not accept a connection in time.",
+        "Check that the cluster is up and the address in the kubeconfig is right.",
+    ),
+    "read-time": (
+        "{server} did not answer in time.",
+        "Run again when the API server is less busy.",
+    ),
+    "cut": (
+        "the connection to {server} was cut.",
+        "Run again; if it stays, look at the proxies and load balancers on the way.",
+    ),
+    "": ("{found} from {server}.", "Check the server's address and its proxies."),
+}
+
+Lost = TypeVar("Lost", bound=ClusterError)
+
+
+def lost(kind: type[Lost], what: str, attempt: Attempt, server: str, found: str = "") -> Lost:
+    """The error for a request that did not get (all of) an answer; `what` is a key above."""
+    happened, next_step = _NO_ANSWER[what]
+    if what == "refused" and found:
+        found = f" ({found})"
+    return kind(f"Cannot {attempt}: {happened.format(server=server, found=found)}\n{next_step}")
+
+
 def broken(error: urllib3.exceptions.HTTPError, attempt: Attempt, server: str) -> ClusterError:
-    """The error for a request that did not get (all of) an answer."""
+    """The same from what urllib3 raises."""
     match error:
         case urllib3.exceptions.NameResolutionError():
-            return UnreachableError(
-                f"Cannot {attempt}: the name of {server} cannot be resolved.\n"
-                "Check the server's address in the kubeconfig, and DNS or VPN here."
-            )
+            return lost(UnreachableError, "name", attempt, server)
         case urllib3.exceptions.SSLError():
-            return UnreachableError(
-                f"Cannot {attempt}: TLS with {server} failed: {shorten(str(error))}\n"
-                "Check certificate-authority, tls-server-name and the client certificate in the kubeconfig."
-            )
+            return lost(UnreachableError, "tls", attempt, server, shorten(str(error)))
         case urllib3.exceptions.ProxyError():
-            return UnreachableError(
-                f"Cannot {attempt}: the proxy on the way to {server} failed.\n"
-                "Check HTTPS_PROXY and NO_PROXY."
-            )
+            return lost(UnreachableError, "proxy", attempt, server)
+        case urllib3.exceptions.NewConnectionError():  # one of the next in urllib3 2
+            cause = shorten(str(error.__cause__)) if error.__cause__ else ""
+            return lost(UnreachableError, "refused", attempt, server, cause)
         case urllib3.exceptions.ConnectTimeoutError():
-            # NewConnectionError (refused, no route) is one of these in urllib3 2.
-            refused = isinstance(error, urllib3.exceptions.NewConnectionError)
-            found = "cannot be reached" if refused else "did not accept a connection in time"
-            cause = f" ({shorten(str(error.__cause__))})" if refused and error.__cause__ else ""
-            return UnreachableError(
-                f"Cannot {attempt}: {server} {found}{cause}.\n"
-                "Check that the cluster is up and the address in the kubeconfig is right."
-            )
+            return lost(UnreachableError, "connect-time", attempt, server)
         case urllib3.exceptions.ReadTimeoutError():
-            return AnswerLostError(
-                f"Cannot {attempt}: {server} did not answer in time.\n"
-                "Run again when the API server is less busy."
-            )
+            return lost(AnswerLostError, "read-time", attempt, server)
         case urllib3.exceptions.ProtocolError():
-            return ConnectionCutError(
-                f"Cannot {attempt}: the connection to {server} was cut.\n"
-                "Run again; if it stays, look at the proxies and load balancers on the way."
-            )
-    return AnswerLostError(
-        f"Cannot {attempt}: {type(error).__name__} from {server}.\n"
-        "Check the server's address and its proxies."
-    )
+            return lost(ConnectionCutError, "cut", attempt, server)
+    return lost(AnswerLostError, "", attempt, server, type(error).__name__)

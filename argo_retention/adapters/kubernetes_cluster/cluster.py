@@ -11,11 +11,12 @@ from argo_retention.adapters.kubernetes_cluster.transport import Transport
 from argo_retention.core.live_workflows import LiveWorkflow
 from argo_retention.core.ports.cluster import (
     Cluster,
-    DeleteOutcome,
+    DeleteTarget,
     MetadataPage,
     Namespace,
     PatchResult,
     Pod,
+    Sending,
 )
 
 
@@ -54,16 +55,8 @@ class KubernetesCluster(Cluster):
             resource_version=resource_version,
         )
 
-    def delete_workflow(
-        self, *, namespace: str, name: str, uid: str, resource_version: int
-    ) -> DeleteOutcome:
-        return deleting.delete_workflow(
-            self._transport,
-            namespace=namespace,
-            name=name,
-            uid=uid,
-            resource_version=resource_version,
-        )
+    def delete_workflows(self, targets: Sequence[DeleteTarget], sending: Sending) -> None:
+        deleting.delete_workflows(self._transport, targets, sending)
 
     def workflow_exists(self, *, namespace: str, name: str, uid: str) -> bool:
         return deleting.workflow_exists(self._transport, namespace=namespace, name=name, uid=uid)

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import urllib3
 import yaml
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import load_incluster_config, load_kube_config
@@ -18,6 +19,7 @@ from kubernetes.config.incluster_config import SERVICE_HOST_ENV_NAME
 from kubernetes.config.kube_config import ENV_KUBECONFIG_PATH_SEPARATOR, KubeConfigMerger
 
 from argo_retention.adapters.kubernetes_cluster.cluster import KubernetesCluster
+from argo_retention.adapters.kubernetes_cluster.many import Connecting
 from argo_retention.adapters.kubernetes_cluster.transport import (
     READ_SECONDS,
     Credentials,
@@ -74,8 +76,22 @@ def connect(
             pool_manager=rest_client.pool_manager,
             credentials=Credentials(lambda: _authorization(configuration, name)),
             patience=patience or Patience(),
+            connecting=_connecting(configuration, rest_client.pool_manager),
             read_seconds=read_seconds,
         )
+    )
+
+
+def _connecting(configuration: Configuration, pool_manager: urllib3.PoolManager) -> Connecting:
+    proxy = pool_manager.proxy  # the client has looked at the environment's exceptions
+    return Connecting(
+        ca_file=configuration.ssl_ca_cert,
+        certificate_file=configuration.cert_file,
+        key_file=configuration.key_file,
+        verify=configuration.verify_ssl,
+        server_name=configuration.tls_server_name,
+        proxy=proxy.url if proxy is not None else None,
+        proxy_headers=configuration.proxy_headers if proxy is not None else None,
     )
 
 

@@ -4,6 +4,9 @@ Neither is repeated blindly. A 429 was refused before anything was done, so it i
 After a 5xx or a lost answer the server may or may not have done it: a DELETE then looks at the object.
 """
 
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -23,10 +26,18 @@ from argo_retention.adapters.kubernetes_cluster.answers import (
 )
 from argo_retention.adapters.kubernetes_cluster.transport import JSON, METADATA, Transport
 from argo_retention.core import labels
-from argo_retention.core.ports.cluster import DeleteOutcome, PatchOutcome, PatchResult
+from argo_retention.core.ports.cluster import (
+    DeleteOutcome,
+    DeleteResult,
+    DeleteTarget,
+    PatchOutcome,
+    PatchResult,
+    Sending,
+)
 from argo_retention.errors import ClusterError
 
 MERGE_PATCH = "application/merge-patch+json"
+LOOK_UP_SECONDS = 0.5
 
 
 class _Meta(msgspec.Struct, frozen=True):
@@ -48,26 +59,62 @@ class _ThrottledError(BusyError):
     """429: refused before anything was done."""
 
 
-def delete_workflow(
-    transport: Transport, *, namespace: str, name: str, uid: str, resource_version: int
-) -> DeleteOutcome:
-    """DELETE this version of this object; see the port.
+def delete_workflows(
+    transport: Transport, targets: Sequence[DeleteTarget], sending: Sending
+) -> None:
+    """DELETE these versions of these objects, many in flight; see the port.
 
-    When the answer is lost or is a 5xx, the object is read:
+    What is answered plainly is judged where it arrives. For the rest there is time, and a thread:
 
-    * it is not there, or another object has its name: GONE (by this request or by somebody else);
-    * it is being deleted: TERMINATING;
-    * it is there in another version: CHANGED, because this request can no longer delete it;
-    * it is there unchanged: the error is raised. The request may still be under way, which the
-      preconditions make harmless: it deletes the version that was meant, or nothing.
-
-    Raises:
-        ClusterForbiddenError: 401 or 403.
-        ClusterError: It is not known to be deleted.
+    * 429 was refused before anything was done: waited for as told, and sent again;
+    * after a 5xx or without an answer, the object is read. It is not there, or another object has its name:
+      GONE (by this request or by somebody else). It is being deleted: TERMINATING. It is there in another
+      version: CHANGED, because this request can no longer delete it. It is there unchanged: an error; the
+      request may still be under way, which the preconditions make harmless.
     """
-    attempt = transport.attempt("delete", paths.ARGO_GROUP, "workflows", namespace, name)
+    many = transport.many
+    waiting = iter(enumerate(targets))
+
+    async def send_one_after_the_other() -> None:
+        for place, target in waiting:
+            if not await _may_send(sending):
+                return
+            answer = await _first_answer(transport, target)
+            result = _judged(answer, _attempt(transport, target))
+            if result is None:
+                result = await many.elsewhere(partial(_settled, transport, target, answer))
+            sending.report(place, result)
+
+    async def send_all() -> None:
+        senders = min(many.in_flight, len(targets))
+        async with asyncio.TaskGroup() as group:
+            for _ in range(senders):
+                group.create_task(send_one_after_the_other())
+
+    try:
+        many.run(send_all)
+    except BaseExceptionGroup as group:  # of one that failed; the others were called off with it
+        raise group.exceptions[0] from None
+
+
+async def _may_send(sending: Sending) -> bool:
+    """Wait for the turn, looking up now and then whether all is to stop."""
+    seconds = sending.turn()
+    while seconds > 0 and not sending.is_stopped():
+        pause = min(seconds, LOOK_UP_SECONDS)
+        await asyncio.sleep(pause)
+        seconds -= pause
+    return not sending.is_stopped()
+
+
+def _attempt(transport: Transport, target: DeleteTarget) -> Attempt:
+    return transport.attempt("delete", paths.ARGO_GROUP, "workflows", target.namespace, target.name)
+
+
+def _options(target: DeleteTarget) -> bytes:
     # In the body: a dry run or preconditions in the query are ignored beside it.
-    options = msgspec.json.encode(
+    uid, resource_version = target.uid, target.resource_version
+    return msgspec.json.encode(
         {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
@@ -75,27 +122,69 @@ def delete_workflow(
             "preconditions": {"uid": uid, "resourceVersion": str(resource_version)},
         }
     )
+
+
+async def _first_answer(transport: Transport, target: DeleteTarget) -> Answer | ClusterError:
     try:
-        answer = _change(
-            transport, "DELETE", attempt, paths.WORKFLOWS.object(namespace, name), options
+        return await transport.many.send(
+            "DELETE",
+            paths.WORKFLOWS.object(target.namespace, target.name),
+            attempt=_attempt(transport, target),
+            headers={"Accept": JSON, "Content-Type": JSON},
+            body=_options(target),
         )
-    except AnswerLostError as lost:
-        return _after_doubt(transport, attempt, uid, resource_version, lost)
+    except ClusterError as error:
+        return error
+
+
+def _judged(answer: Answer | ClusterError, attempt: Attempt) -> DeleteResult | None:
+    """What one answer says by itself; None where more must be asked."""
+    if isinstance(answer, ClusterError):
+        return None if isinstance(answer, AnswerLostError) else answer
     if answer.status in (HTTPStatus.OK, HTTPStatus.ACCEPTED):
-        found = _decode(answer, attempt)
-        if found.kind == "Status":
-            if found.status != "Success":
-                raise unreadable(attempt, "a Status that is not Success")
-            return DeleteOutcome.DELETED
-        return DeleteOutcome.TERMINATING
+        try:
+            found = _decode(answer, attempt)
+        except ClusterError as error:
+            return error
+        if found.kind != "Status":
+            return DeleteOutcome.TERMINATING
+        if found.status != "Success":
+            return unreadable(attempt, "a Status that is not Success")
+        return DeleteOutcome.DELETED
     if is_absent(answer, attempt):
         return DeleteOutcome.GONE
     if _is_conflict(answer):
         return DeleteOutcome.CHANGED
-    error = refusal(answer, attempt)
-    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return _after_doubt(transport, attempt, uid, resource_version, error)
-    raise error
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return None
+    return None if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR else refusal(answer, attempt)
+
+
+def _settled(
+    transport: Transport, target: DeleteTarget, answer: Answer | ClusterError
+) -> DeleteResult:
+    """What became of one whose first answer does not say it; may wait and ask again."""
+    attempt = _attempt(transport, target)
+    given = iter([answer])
+
+    def again() -> Answer:
+        first = next(given, None)
+        if isinstance(first, ClusterError):
+            raise first
+        if first is not None:
+            return first
+        path = paths.WORKFLOWS.object(target.namespace, target.name)
+        return transport.send("DELETE", path, attempt=attempt, body=_options(target))
+
+    try:
+        try:
+            final = _patiently(transport, attempt, again)
+        except AnswerLostError as error:
+            return _after_doubt(transport, attempt, target, error)
+        judged = _judged(final, attempt)
+        return judged or _after_doubt(transport, attempt, target, refusal(final, attempt))
+    except ClusterError as error:
+        return error
 
 
 def mark_archived(
@@ -115,15 +204,16 @@ def mark_archived(
             }
         }
     )
-    answer = _change(
-        transport,
+    send = partial(
+        transport.send,
         "PATCH",
-        attempt,
         paths.WORKFLOWS.object(namespace, name),
-        patch,
-        content_type=MERGE_PATCH,
+        attempt=attempt,
         accept=METADATA,
+        body=patch,
+        content_type=MERGE_PATCH,
     )
+    answer = _patiently(transport, attempt, send)
     if answer.status == HTTPStatus.OK:
         version = _decode(answer, attempt).metadata.resourceVersion
         if not version.isdecimal():
@@ -143,20 +233,11 @@ def workflow_exists(transport: Transport, *, namespace: str, name: str, uid: str
     return found is not None and found.uid == uid
 
 
-def _change(
-    transport: Transport,
-    method: str,
-    attempt: Attempt,
-    path: str,
-    body: bytes,
-    *,
-    accept: str = JSON,
-    content_type: str = JSON,
-) -> Answer:
+def _patiently(transport: Transport, attempt: Attempt, send: Callable[[], Answer]) -> Answer:
+    """The answer, once it is not 429; the last 429 is raised."""
+
     def once() -> Answer:
-        answer = transport.send(
-            method, path, attempt=attempt, accept=accept, body=body, content_type=content_type
-        )
+        answer = send()
         if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
             error = refusal(answer, attempt)
             raise _ThrottledError(
@@ -168,7 +249,7 @@ def _change(
 
 
 def _after_doubt(
-    transport: Transport, attempt: Attempt, uid: str, resource_version: int, error: ClusterError
+    transport: Transport, attempt: Attempt, target: DeleteTarget, error: ClusterError
 ) -> DeleteOutcome:
     reading = transport.attempt(
         "get", paths.ARGO_GROUP, "workflows", attempt.namespace, attempt.name
@@ -179,11 +260,11 @@ def _after_doubt(
         raise ClusterError(
             f"{error}\nWhether it was deleted is not known, because the object could not be read either."
         ) from second
-    if found is None or found.uid != uid:
+    if found is None or found.uid != target.uid:
         return DeleteOutcome.GONE
     if found.deletionTimestamp is not None:
         return DeleteOutcome.TERMINATING
-    if found.resourceVersion != str(resource_version):
+    if found.resourceVersion != str(target.resource_version):
         return DeleteOutcome.CHANGED
     raise error
 

@@ -1,7 +1,8 @@
 """Requests on the client's connection pool, with its credentials, and nothing decoded on the way.
 
-The lean path of this adapter: one urllib3 call for a request. Retries are ours and not urllib3's, because a
-DELETE must not be repeated as a GET may be, and because the waiting is an argument.
+The lean path of this adapter: one urllib3 call for a request; `many` is for those that are sent by the
+thousand. Retries are ours and not urllib3's, because what changes something must not be repeated as a GET may
+be, and because the waiting is an argument.
 """
 
 import threading
@@ -24,6 +25,7 @@ from argo_retention.adapters.kubernetes_cluster.answers import (
     broken,
     refusal,
 )
+from argo_retention.adapters.kubernetes_cluster.many import Connecting, ManyRequests
 from argo_retention.adapters.retries import Patience
 from argo_retention.errors import ConfigurationError
 
@@ -32,6 +34,7 @@ METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 CHUNK = 64 * 1024
 CONNECT_SECONDS = 5.0
+IN_FLIGHT = 32  # of requests that are sent as many
 READ_SECONDS = 60.0
 LIST_SECONDS = 120.0
 #: A failure's body is read so far and no further; a Status is smaller.
@@ -91,9 +94,13 @@ class Transport:
         pool_manager: urllib3.PoolManager,
         credentials: Credentials,
         patience: Patience,
+        connecting: Connecting,
         read_seconds: float = READ_SECONDS,
     ) -> None:
-        """`name` is the cluster's, for messages; `server` the URL, perhaps with a path."""
+        """`name` is the cluster's, for messages; `server` the URL, perhaps with a path.
+
+        `connecting` says the same as the pool manager, for many requests at once.
+        """
         self.name = name
         self.patience = patience
         self.read_seconds = read_seconds
@@ -107,6 +114,15 @@ class Transport:
             self._pool = pool_manager.connection_from_url(self._server)
             self._root = urlsplit(self._server).path
         self._credentials = credentials
+        self.many = ManyRequests(
+            server=self._server,
+            address=self.address,
+            connecting=connecting,
+            headers=credentials.headers,
+            in_flight=IN_FLIGHT,
+            connect_seconds=CONNECT_SECONDS,
+            read_seconds=read_seconds,
+        )
 
     @property
     def address(self) -> str:
@@ -231,6 +247,7 @@ class Transport:
 
     def close(self) -> None:
         """Close the connections that are not in use."""
+        self.many.close()
         self._pool_manager.clear()
 
     def _open(

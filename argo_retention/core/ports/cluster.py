@@ -1,7 +1,7 @@
 """Port: the Kubernetes API of one cluster."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from argo_retention.core.live_workflows import LiveWorkflow
+from argo_retention.errors import ClusterError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,28 @@ class DeleteOutcome(StrEnum):
     TERMINATING = "terminating"  #: 200 with the object: a finalizer holds it
     GONE = "gone"  #: 404: somebody else was first
     CHANGED = "changed"  #: 409: another uid or resourceVersion; kept
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteTarget:
+    """One version of one Workflow."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: int
+
+
+DeleteResult = DeleteOutcome | ClusterError  # the error: it is not known to be deleted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """How requests are sent, and who is told what became of them; called from any thread, so be quick."""
+
+    turn: Callable[[], float]  # takes a turn; seconds until it comes
+    is_stopped: Callable[[], bool]  # whether nothing more is to be sent
+    report: Callable[[int, DeleteResult], None]  # what became of the target at this place
 
 
 class PatchOutcome(StrEnum):
@@ -105,10 +128,12 @@ class Cluster(ABC):
         """Set the archiving label to Archived by a merge patch that carries uid and resourceVersion."""
 
     @abstractmethod
-    def delete_workflow(
-        self, *, namespace: str, name: str, uid: str, resource_version: int
-    ) -> DeleteOutcome:
-        """DELETE with both preconditions in the body, background propagation; waits as a 429 tells it to."""
+    def delete_workflows(self, targets: Sequence[DeleteTarget], sending: Sending) -> None:
+        """DELETE each with both preconditions in the body, background propagation, many in flight.
+
+        Each is sent when its turn has come, unless all is stopped; each that was sent is reported, once.
+        Waits as a 429 tells it to.
+        """
 
     @abstractmethod
     def workflow_exists(self, *, namespace: str, name: str, uid: str) -> bool:

@@ -24,6 +24,7 @@ from argo_retention_tests.adapters.kubernetes_cluster.scripted_api import (
     golden,
     status,
 )
+from argo_retention_tests.contracts.deleting import delete_one
 
 NAMESPACE = answer({"kind": "Namespace", "metadata": {"name": "demo"}})
 Ask = Callable[[KubernetesCluster], Any]
@@ -38,8 +39,8 @@ def list_demo(cluster: KubernetesCluster) -> Any:
 
 
 def delete(name: str) -> Ask:
-    return lambda cluster: cluster.delete_workflow(
-        namespace="demo", name=name, uid="u", resource_version=7
+    return lambda cluster: delete_one(
+        cluster, namespace="demo", name=name, uid="u", resource_version=7
     )
 
 

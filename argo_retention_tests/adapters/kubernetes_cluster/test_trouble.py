@@ -20,6 +20,7 @@ from argo_retention_tests.adapters.kubernetes_cluster.scripted_api import (
     golden,
     status,
 )
+from argo_retention_tests.contracts.deleting import delete_one
 
 CREATED = "2026-01-02T03:04:05Z"
 CUT = Scripted(body=b"x" * 100, cut_after=10)
@@ -48,7 +49,7 @@ def list_all(cluster: KubernetesCluster, **how: Any) -> list[str]:
 
 
 def delete(cluster: KubernetesCluster) -> DeleteOutcome:
-    return cluster.delete_workflow(namespace="demo", name="w", uid="u", resource_version=7)
+    return delete_one(cluster, namespace="demo", name="w", uid="u", resource_version=7)
 
 
 # -- lists -----------------------------------------------------------------------------------------
