@@ -7,8 +7,10 @@ workflow out of both of Argo's.
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+
+import msgspec
 
 from argo_retention.core.durations import format_duration
 from argo_retention.core.live_workflows import LiveWorkflow
@@ -23,19 +25,19 @@ class Candidate:
 
     workflow: LiveWorkflow
     proof: ProvenVersion | None = None  # of whatever version; planning compares
-    doubt: str = ""  # why it is not proven, where the archive step said so
 
-    @property
-    def proven(self) -> ProvenVersion | None:
-        """The proof, if it is of this very version and its row stands there (or expired on purpose)."""
+    #: The proof, if it is of this very version and its row stands there (or expired on purpose).
+    proven: ProvenVersion | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Judge the proof once: it is asked for many times."""
         proof = self.proof
-        if (
-            proof is None
-            or not proof.holds_for(self.workflow.resource_version)
-            or not (proof.row_exists or proof.expired_while_live)
-        ):
-            return None
-        return proof
+        stands = (
+            proof is not None
+            and proof.holds_for(self.workflow.resource_version)
+            and (proof.row_exists or proof.expired_while_live)
+        )
+        object.__setattr__(self, "proven", proof if stands else None)
 
     @property
     def phase(self) -> str:
@@ -55,10 +57,8 @@ class Candidate:
     @property
     def why_unproven(self) -> str:
         """Why `proven` is None, for people."""
-        if self.doubt:
-            return self.doubt
         if self.proof is None:
-            return "no archive row was compared with it yet"
+            return "no row is proven for it; if the archive step refused it, it says why"
         if not self.proof.row_exists:
             return "its archive row is gone"
         return (
@@ -73,9 +73,8 @@ class Candidate:
         return proven.facts.finished_at if proven else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opinion:
-    """What policy alone says of one workflow."""
+class Opinion(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What policy alone says of one workflow; made by the hundred thousand, hence a struct."""
 
     removes: bool
     reason: Reason

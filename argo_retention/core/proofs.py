@@ -35,4 +35,5 @@ class ProvenVersion:
 
     def holds_for(self, resource_version: int) -> bool:
         """Whether it proves this version: the one that was compared, or that with our own label."""
-        return resource_version in {self.resource_version, self.live_version}
+        is_compared = resource_version == self.resource_version
+        return is_compared or resource_version == self.live_version

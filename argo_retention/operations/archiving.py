@@ -5,13 +5,11 @@ written. Memory is bounded by a few batches, whatever the size of the cluster. O
 proven yet (or has a log that is not settled) is fetched whole.
 """
 
-import gc
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from argo_retention.core.identities import Identity, identify
@@ -25,10 +23,12 @@ from argo_retention.operations.archive_batches import (
     WorkflowResult,
     refuse,
 )
+from argo_retention.operations.garbage import rare_collections
 from argo_retention.operations.guarding import check_sound
 from argo_retention.operations.log_tasks import first_line
 from argo_retention.operations.site import Site
 from argo_retention.operations.snapshotting import stream_snapshot
+from argo_retention.operations.waiting import WAKE_EVERY, result_of
 
 BATCH = 50
 PAGE = (
@@ -38,9 +38,6 @@ BATCHES_AT_ONCE = 4
 SINGLE_GETS_UP_TO = 200  # more unproven ones than this, and a paged list is cheaper
 GETS_IN_FLIGHT = 16
 EXCEPTIONS_KEPT = 1000
-GARBAGE_OBJECTS = (
-    500_000  # some 400 for each workflow in flight, so they are gone before it is reached
-)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -196,14 +193,15 @@ def in_batches(bodies: Iterator[bytes]) -> Iterator[Sequence[bytes]]:
 def pipeline(batches: Iterator[Sequence[bytes]], work: Callable[[Sequence[bytes]], None]) -> None:
     """Work on a few batches at once while the next is being fetched; the first failure stops all."""
     with (
-        _rare_collections(),
+        rare_collections(),
         ThreadPoolExecutor(BATCHES_AT_ONCE, thread_name_prefix="archive") as pool,
     ):
         running: set[Future[None]] = set()
         room = threading.Semaphore(BATCHES_AT_ONCE + 1)
         try:
             for batch in batches:
-                room.acquire()
+                while not room.acquire(timeout=WAKE_EVERY):
+                    pass
                 for future in [f for f in running if f.done()]:
                     running.discard(future)
                     future.result()
@@ -211,23 +209,8 @@ def pipeline(batches: Iterator[Sequence[bytes]], work: Callable[[Sequence[bytes]
                 future.add_done_callback(lambda _: room.release())
                 running.add(future)
             for future in running:
-                future.result()
+                result_of(future)
         except BaseException:
             for future in running:
                 future.cancel()
             raise
-
-
-@contextmanager
-def _rare_collections() -> Iterator[None]:
-    """Let Python look for cycles of garbage less often.
-
-    It would go through all decoded workflows in flight again and again, which took a third of this step's
-    time (`python -m benchmarks archive`); they have no cycles and are freed without it.
-    """
-    before = gc.get_threshold()
-    gc.set_threshold(GARBAGE_OBJECTS, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)

@@ -19,6 +19,7 @@ from argo_retention.core.planning import Decision, Plan, intersection, waves
 from argo_retention.core.ports.cluster import DeleteOutcome, DeleteResult, DeleteTarget, Sending
 from argo_retention.core.reasons import Reason, Verdict, sentence
 from argo_retention.errors import ClusterError, PlanRefusedError
+from argo_retention.operations.garbage import rare_collections
 from argo_retention.operations.guarding import check_sound
 from argo_retention.operations.pacing import Pace
 from argo_retention.operations.planning import claimable_plan, plan_now, read_plan
@@ -58,6 +59,7 @@ class Collected:
         return [d for d in self.deletions if d.outcome.startswith("refused")]
 
 
+@rare_collections()
 def collect(site: Site, grant: LeaseGrant, *, plan_id: str | None = None) -> Collected:
     """Delete what the plan and a fresh look both remove.
 
@@ -72,7 +74,7 @@ def collect(site: Site, grant: LeaseGrant, *, plan_id: str | None = None) -> Col
     if refusal:
         raise PlanRefusedError(refusal)
     resolved = resolve_open_deletions(site, grant, live)
-    fresh = plan_now(site, live, now=site.clock(), doubts={})
+    fresh = plan_now(site, live, now=site.clock())
     if fresh.refusal:
         raise PlanRefusedError(fresh.refusal)
     going = intersection(planned, fresh)

@@ -24,6 +24,7 @@ from argo_retention.core.logs import LogReference, LogState
 from argo_retention.core.ports.log_store import LogStore, ObjectDeletion
 from argo_retention.errors import ArgoRetentionError, ObjectStoreError, PlanRefusedError
 from argo_retention.operations.expiry_plans import read_expiry_plan
+from argo_retention.operations.garbage import rare_collections
 from argo_retention.operations.guarding import check_sound
 from argo_retention.operations.log_tasks import METADATA_UID
 from argo_retention.operations.planning import claimable_plan
@@ -58,6 +59,7 @@ class Expired:
     )  # "namespace/name: why"; the next run tries again
 
 
+@rare_collections()
 def expire(site: Site, grant: LeaseGrant, *, plan_id: str | None = None) -> Expired:
     """Expire what the plan and a fresh look both remove, and units that a crash left open.
 

@@ -17,6 +17,7 @@ from argo_retention.core.ledger import ExpiryUnit, LeaseGrant, PlanRecord
 from argo_retention.core.live_workflows import LiveWorkflow
 from argo_retention.core.reasons import Reason, Verdict
 from argo_retention.errors import PlanRefusedError
+from argo_retention.operations.garbage import rare_collections
 from argo_retention.operations.planning import plan_identity
 from argo_retention.operations.site import Site
 from argo_retention.operations.snapshotting import held_namespaces, read_snapshot
@@ -67,6 +68,7 @@ class MadeExpiryPlan:
     uri: str
 
 
+@rare_collections()
 def make_expiry_plan(site: Site, grant: LeaseGrant) -> MadeExpiryPlan:
     """Plan on the snapshot of this root run and keep it; vanished rows are noticed and their grace begins."""
     snapshot, workflows = read_snapshot(site)

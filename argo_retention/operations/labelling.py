@@ -17,6 +17,7 @@ from argo_retention.operations.pacing import Pace
 from argo_retention.operations.planning import plan_now
 from argo_retention.operations.site import Site
 from argo_retention.operations.snapshotting import read_snapshot
+from argo_retention.operations.waiting import result_of
 
 IN_FLIGHT = 8  # the API server is not faster with more
 BATCH = 200
@@ -49,12 +50,13 @@ def label_archived(site: Site, grant: LeaseGrant) -> int:
     with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="label") as pool:
         try:
             for start in range(0, len(todo), BATCH):
-                patched = [p for p in pool.map(patch, todo[start : start + BATCH]) if p]
+                sent = [pool.submit(patch, workflow) for workflow in todo[start : start + BATCH]]
+                patched = [p for p in map(result_of, sent) if p]
                 site.archive.record_patched(grant, dict(patched))
                 labelled += len(patched)
                 site.progress("label", labelled, len(todo))
         finally:
-            stop.set()
+            stop.set()  # after an interruption those that wait for their turn end at once
     return labelled
 
 
@@ -64,7 +66,7 @@ def _to_label(site: Site, workflows: Sequence[LiveWorkflow]) -> list[LiveWorkflo
         for proof in site.archive.proven_versions(clustername=site.installation.clustername)
         if proof.row_exists
     }
-    plan = plan_now(site, workflows, now=site.clock(), doubts={})
+    plan = plan_now(site, workflows, now=site.clock())
     going = {d.uid for d in plan.decisions if d.verdict is Verdict.REMOVE}
     return [
         w

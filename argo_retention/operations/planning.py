@@ -13,6 +13,7 @@ from argo_retention.core.opinions import Candidate
 from argo_retention.core.planning import Decision, Plan, plan_retention
 from argo_retention.core.reasons import Reason, Verdict
 from argo_retention.errors import PlanRefusedError
+from argo_retention.operations.garbage import rare_collections
 from argo_retention.operations.site import Site
 from argo_retention.operations.snapshotting import held_namespaces, read_snapshot
 
@@ -60,6 +61,7 @@ class MadePlan:
     uri: str
 
 
+@rare_collections()
 def make_plan(site: Site, grant: LeaseGrant) -> MadePlan:
     """Plan on the snapshot of this root run and keep it.
 
@@ -72,25 +74,21 @@ def make_plan(site: Site, grant: LeaseGrant) -> MadePlan:
             "The snapshot's counts were refused by the brake on falling counts, so nothing is planned.\n"
             "The materialization of workflow_snapshot says what was expected and what to do."
         )
-    plan = plan_now(site, workflows, now=site.clock(), doubts={})
+    plan = plan_now(site, workflows, now=site.clock())
     return _keep_plan(site, grant, plan)
 
 
-def plan_now(
-    site: Site, workflows: Sequence[LiveWorkflow], *, now: datetime, doubts: Mapping[str, str]
-) -> Plan:
+def plan_now(site: Site, workflows: Sequence[LiveWorkflow], *, now: datetime) -> Plan:
     """The plan for these live workflows with what the ledger knows now."""
     return plan_retention(
-        candidates(site, workflows, doubts),
+        candidates(site, workflows),
         policy=site.installation.policy,
         now=now,
         held_namespaces=held_namespaces(site),
     )
 
 
-def candidates(
-    site: Site, workflows: Sequence[LiveWorkflow], doubts: Mapping[str, str]
-) -> list[Candidate]:
+def candidates(site: Site, workflows: Sequence[LiveWorkflow]) -> list[Candidate]:
     """Live workflows joined with their proofs."""
     clustername = site.installation.clustername
     live = {workflow.uid for workflow in workflows}
@@ -99,10 +97,7 @@ def candidates(
         for proof in site.archive.proven_versions(clustername=clustername)
         if proof.uid in live
     }
-    return [
-        Candidate(workflow=w, proof=proofs.get(w.uid), doubt=doubts.get(w.uid, ""))
-        for w in workflows
-    ]
+    return [Candidate(workflow=w, proof=proofs.get(w.uid)) for w in workflows]
 
 
 def _keep_plan(site: Site, grant: LeaseGrant, plan: Plan) -> MadePlan:

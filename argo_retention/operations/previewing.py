@@ -128,7 +128,7 @@ def is_ready(facts: DatabaseFacts) -> bool:
 def plan_as_known(site: Site, live: Sequence[LiveWorkflow], *, ready: bool) -> Plan:
     """The retention plan for these; without our tables nothing is proven."""
     if ready:
-        return plan_now(site, live, now=site.clock(), doubts={})
+        return plan_now(site, live, now=site.clock())
     return plan_retention(
         [Candidate(workflow=workflow) for workflow in live],
         policy=site.installation.policy,

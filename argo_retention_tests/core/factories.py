@@ -90,7 +90,6 @@ def candidate(**overrides: Any) -> Candidate:
     `proof=None` leaves it unproven; `proven_version` proves another version; `proven_template` is the
     template that only the proof knows.
     """
-    doubt = overrides.pop("doubt", "")
     of_proof = {name: overrides.pop(name) for name in _OF_PROOF & set(overrides)}
     if "proven_version" in overrides:
         of_proof["resource_version"] = overrides.pop("proven_version")
@@ -99,7 +98,7 @@ def candidate(**overrides: Any) -> Candidate:
     given = {"proof": overrides.pop("proof")} if "proof" in overrides else {}
     workflow = overrides.pop("workflow", None) or live_workflow(**overrides)
     known = given["proof"] if given else proof(workflow, **of_proof)
-    return Candidate(workflow=workflow, proof=known, doubt=doubt)
+    return Candidate(workflow=workflow, proof=known)
 
 
 def policy(**overrides: Any) -> Policy:

@@ -35,10 +35,12 @@ def test_p2_nothing_in_gives_an_empty_plan() -> None:
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"proof": None}, "is not proven in the archive: no archive row was compared with it yet"),
         (
-            {"proof": None, "doubt": "metadata.name differs"},
-            "is not proven in the archive: metadata.name differs",
+            {"proof": None},
+            (
+                "is not proven in the archive: no row is proven for it; if the archive step refused it, "
+                "it says why"
+            ),
         ),
         ({"row_exists": False}, "is not proven in the archive: its archive row is gone"),
         (

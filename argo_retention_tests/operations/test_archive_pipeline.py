@@ -10,6 +10,7 @@ import pytest
 from argo_retention.errors import DatabaseError
 from argo_retention.operations import archiving
 from argo_retention.operations.archiving import BATCHES_AT_ONCE, in_batches, pipeline
+from argo_retention.operations.garbage import GARBAGE_OBJECTS
 
 
 def bodies(count: int) -> Iterator[bytes]:
@@ -119,5 +120,5 @@ def test_how_often_garbage_is_collected_is_put_back(fails: bool) -> None:
     finally:
         gc.set_threshold(*before)
 
-    assert during == [archiving.GARBAGE_OBJECTS]
+    assert during == [GARBAGE_OBJECTS]
     assert after == given
