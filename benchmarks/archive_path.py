@@ -56,7 +56,7 @@ def measure(stage: Stage) -> list[Figure]:
         return spent
 
     speed, limit, today = rounds(stage.size(ROUNDS, 1), ours, copy, argo)
-    if set(contents) != {contents[0]} or contents[0][0] != count:
+    if set(contents) != {contents[0]} or contents[0][0] < count:
         raise AssertionError(f"the archives differ: {contents}")
     size = sum(map(len, bodies)) / count / 1000
     return [

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from argo_retention.core import labels
 from argo_retention.core.artifact_repositories import ArtifactRepository, own_location
 from argo_retention.core.labels import ArchivingStatus
@@ -50,8 +52,7 @@ class ArchiveRow:
     resource_version: int  # metadata.resourceVersion in the JSON
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavedLog:
+class SavedLog(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A log that we stored, to be named in the row as Argo's executor would have named it."""
 
     node_id: str

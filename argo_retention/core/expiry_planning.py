@@ -6,8 +6,11 @@ with its row is decided object by object when it comes to it (`core.log_guards`)
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+import msgspec
+from msgspec.structs import replace
 
 from argo_retention.core import labels
 from argo_retention.core.durations import format_duration, parse_ttl
@@ -19,8 +22,7 @@ from argo_retention.core.reasons import Reason, Verdict, sentence
 from argo_retention.errors import ConfigurationError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpiryDecision:
+class ExpiryDecision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the plan says of one archive row, and why."""
 
     uid: str

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
 from argo_retention.core.archive_rows import ArchiveRow
 from argo_retention.core.logs import LogRecord, LogReference
 from argo_retention.core.proofs import ProvenVersion
@@ -58,8 +60,7 @@ class LockedRow:
     expired_while_live: bool = False  # no row any more, on purpose; both digests are ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deletion:
+class Deletion(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One row of `deletions`: intent before the request, outcome after it."""
 
     clustername: str
@@ -108,8 +109,7 @@ class PlanRecord:
     made_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpiryCandidate:
+class ExpiryCandidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A row past the shortest TTL, as the plan needs it (from columns, labels and the JSON)."""
 
     uid: str
@@ -146,8 +146,7 @@ class DatabaseFacts:
     our_tables: bool  # migrated to this version
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpiryUnit:
+class ExpiryUnit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One row of `expiry_units`: row, labels and log objects of one workflow that expire together."""
 
     clustername: str

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+import msgspec
+
 
 class LogState(StrEnum):
     """Where a log stands (design section 3). Only `UNSETTLED` and `INTENDED` forbid deletion."""
@@ -30,8 +32,7 @@ class LogSource(StrEnum):
     NONE = ""  #: no object
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogRecord:
+class LogRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One row of our table `log_objects`; identity is (clustername, uid, node_id, container)."""
 
     clustername: str
@@ -52,8 +53,7 @@ class LogRecord:
     saved_at: datetime | None = None  # UTC, by the database's clock when None is given
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogReference:
+class LogReference(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One row of `log_references`: an archived workflow names this object in one of its nodes."""
 
     bucket: str

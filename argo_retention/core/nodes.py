@@ -7,7 +7,6 @@ Argo stores `status.nodes` compressed in `status.compressedNodes`, or offloads i
 import base64
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -37,8 +36,7 @@ _PIECE = (
 _decoder = msgspec.json.Decoder(dict[str, dict[str, Any]])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PodNode:
+class PodNode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A node of type Pod."""
 
     id: str
@@ -51,8 +49,7 @@ class PodNode:
     raw: Mapping[str, Any]  # the node as Argo wrote it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogArtifact:
+class LogArtifact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A `<container>-logs` artifact of a node; several nodes may name one object."""
 
     node_id: str

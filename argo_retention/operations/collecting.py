@@ -10,8 +10,10 @@ import threading
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import structs
 
 from argo_retention.core.ledger import Deletion, LeaseGrant, LockedRow, PlanRecord
 from argo_retention.core.live_workflows import LiveWorkflow
@@ -111,10 +113,10 @@ def resolve_open_deletions(
     ):
         terminating = deletion.outcome == DeleteOutcome.TERMINATING.value
         if deletion.uid not in present:
-            resolved.append(replace(deletion, outcome=DeleteOutcome.DELETED.value))
+            resolved.append(structs.replace(deletion, outcome=DeleteOutcome.DELETED.value))
         elif not terminating:
             outcome = "refused: the run ended before the request; it is still there"
-            resolved.append(replace(deletion, outcome=outcome))
+            resolved.append(structs.replace(deletion, outcome=outcome))
     if resolved:
         site.archive.record_deletions(grant, resolved)
     return resolved
@@ -163,7 +165,7 @@ def _left_out(
             outcome = "kept: it owns a workflow that stays"
         else:
             outcome = f"kept: {current.sentence}"
-        left_out.append(replace(intents[decision.uid], outcome=outcome))
+        left_out.append(structs.replace(intents[decision.uid], outcome=outcome))
     return left_out
 
 
@@ -199,7 +201,7 @@ class _Collector:
                 may_go = [intents[d.uid] for d in wave if d.uid not in still_owned]
                 outcomes = self._wave(may_go, workers, total)
                 owners = [intents[d.uid] for d in wave if d.uid in still_owned]
-                spared = [replace(each, outcome=OWNER_STAYS) for each in owners]
+                spared = [structs.replace(each, outcome=OWNER_STAYS) for each in owners]
                 self._advance(len(spared), total)
                 if self._applies and spared:
                     self._site.archive.record_deletions(self._grant, spared)
@@ -230,7 +232,7 @@ class _Collector:
 
     def _batch(self, intents: Sequence[Deletion], total: int) -> list[Deletion]:
         if self._stop.is_set():
-            return [replace(intent, outcome=STOPPED) for intent in intents]
+            return [structs.replace(intent, outcome=STOPPED) for intent in intents]
         archive = self._site.archive
         if self._applies:
             archive.record_deletions(self._grant, intents)
@@ -267,7 +269,7 @@ class _Collector:
             )
         else:
             self._advance(len(places), total)
-        return [replace(i, outcome=said) for i, said in zip(intents, outcomes, strict=True)]
+        return [structs.replace(i, outcome=said) for i, said in zip(intents, outcomes, strict=True)]
 
     def _outcome_of(self, result: DeleteResult) -> str:
         if not isinstance(result, ClusterError):

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
+from msgspec import structs
+
 from argo_retention.core.expiry_planning import (
     ExpiryDecision,
     live_holds,
@@ -249,7 +251,9 @@ class _Expirer:
         going = [unit for unit in units if digests.get(unit.uid, unit.digest) == unit.digest]
         changed = [unit for unit in units if digests.get(unit.uid, unit.digest) != unit.digest]
         begun = [unit for unit in going if unit.uid in objects]
-        withdrawn = [replace(unit, stage="withdrawn") for unit in changed if unit.at is not None]
+        withdrawn = [
+            structs.replace(unit, stage="withdrawn") for unit in changed if unit.at is not None
+        ]
         if begun or withdrawn:
             archive.record_units(self._grant, [*begun, *withdrawn])
         self._committed.update(unit.uid for unit in begun)
@@ -318,7 +322,7 @@ class _Expirer:
                     self._result.failed.append(f"{o.unit.namespace}/{o.unit.name}: {why}")
         named = {o.unit.uid for o in objects}
         finished = [
-            replace(unit, stage="objects_done", kept_objects=tuple(kept[unit.uid]))
+            structs.replace(unit, stage="objects_done", kept_objects=tuple(kept[unit.uid]))
             for unit in units
             if unit.uid in named and unit.uid not in failed
         ]

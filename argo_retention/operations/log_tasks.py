@@ -1,8 +1,10 @@
 """What surveying and saving logs share: a workflow made whole, and one log that is to be saved."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec import structs
 
 from argo_retention.core.artifact_repositories import ArtifactRepository, S3Location
 from argo_retention.core.logs import LogRecord, LogSource, LogState
@@ -66,7 +68,7 @@ def is_ours(head: ObjectHead, record: LogRecord) -> bool:
 
 def as_stored(record: LogRecord, head: ObjectHead) -> LogRecord:
     """The record of an object of ours that is there."""
-    return replace(
+    return structs.replace(
         record,
         state=LogState.STORED,
         reason="",
@@ -78,14 +80,14 @@ def as_stored(record: LogRecord, head: ObjectHead) -> LogRecord:
 
 def lost(record: LogRecord, reason: str) -> LogRecord:
     """The record of a log that provably cannot be had any more."""
-    return replace(
+    return structs.replace(
         record, state=LogState.LOST, reason=reason, source=LogSource.NONE, bucket="", key=""
     )
 
 
 def unsettled(record: LogRecord, reason: str) -> LogRecord:
     """The record of a log that forbids deletion until somebody or a later run settles it."""
-    return replace(record, state=LogState.UNSETTLED, reason=reason)
+    return structs.replace(record, state=LogState.UNSETTLED, reason=reason)
 
 
 def first_line(error: Exception) -> str:

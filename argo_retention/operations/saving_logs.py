@@ -6,8 +6,9 @@ again by its metadata.
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import chain
+
+from msgspec import structs
 
 from argo_retention.core.log_keys import uid_key
 from argo_retention.core.logs import LogRecord, LogState
@@ -91,11 +92,11 @@ def _under_uid_key(task: LogTask) -> LogRecord:
         pod_name=task.pod.name,
         container=task.record.container,
     )
-    return replace(task.record, key=key)
+    return structs.replace(task.record, key=key)
 
 
 def _as_put(record: LogRecord, put: PutResult) -> LogRecord:
-    return replace(
+    return structs.replace(
         record,
         state=LogState.STORED,
         reason="",

@@ -5,9 +5,12 @@ Every failure is `unsettled`, which forbids deletion; only positive proof is `lo
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
+
+import msgspec
+from msgspec import structs
 
 from argo_retention.core.archive_logs import has_log, wants_log
 from argo_retention.core.artifact_repositories import own_location
@@ -112,7 +115,7 @@ class LogSurvey:
             reason = "no artifact repository is configured, so there is nowhere to store it"
         if not reason:
             return None
-        return replace(self._blank(workflow, log), state=LogState.NOT_WANTED, reason=reason)
+        return structs.replace(self._blank(workflow, log), state=LogState.NOT_WANTED, reason=reason)
 
     def _look(
         self, workflow: FullWorkflow, log: "_Log", blank: LogRecord, pods: "_OncePod"
@@ -149,7 +152,7 @@ class LogSurvey:
         head = store.head(artifact.key)
         if head is None or _is_before(head.last_modified, node.started_at):
             return None
-        return replace(
+        return structs.replace(
             blank,
             state=LogState.STORED,
             source=LogSource.ARGO,
@@ -182,7 +185,7 @@ class LogSurvey:
         for key in dict.fromkeys((intent.key, *with_uid)):
             head = store.head(key)
             if head is not None and is_ours(head, intent):
-                return as_stored(replace(intent, key=key), head)
+                return as_stored(structs.replace(intent, key=key), head)
         return None
 
     def _from_pod(
@@ -210,7 +213,7 @@ class LogSurvey:
             repository=workflow.repository,
             pod_name=pod.name,
         )
-        intent = replace(
+        intent = structs.replace(
             blank,
             state=LogState.INTENDED,
             source=LogSource.OURS,
@@ -221,8 +224,7 @@ class LogSurvey:
         return LogTask(workflow=workflow, pod=pod, location=key.location, record=intent)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Log:
+class _Log(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One log that a workflow may have, with what the ledger has of it."""
 
     node: PodNode

@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from msgspec import structs
+
 from argo_retention.core import labels
 from argo_retention.core.ledger import ExpiryCandidate, ExpiryUnit
 from argo_retention.core.live_workflows import LiveWorkflow, OwnerReference
@@ -133,7 +135,7 @@ def row_candidate(**overrides: Any) -> ExpiryCandidate:
         hold="",
         archive_ttl="",
     )
-    return replace(plain, **overrides)
+    return structs.replace(plain, **overrides)
 
 
 def vanished_unit(**overrides: Any) -> ExpiryUnit:
@@ -153,7 +155,7 @@ def vanished_unit(**overrides: Any) -> ExpiryUnit:
         digest="",
         at=NOW - 10 * DAY,
     )
-    return replace(plain, **overrides)
+    return structs.replace(plain, **overrides)
 
 
 def log_record(**overrides: Any) -> LogRecord:
@@ -174,4 +176,4 @@ def log_record(**overrides: Any) -> LogRecord:
         sha256="0" * 64,
         etag='"e"',
     )
-    return replace(plain, **overrides)
+    return structs.replace(plain, **overrides)

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from argo_retention.core import labels
 from argo_retention.core.durations import parse_ttl
@@ -282,8 +283,8 @@ def test_p3_for_any_archive_what_expires_is_past_its_ttl_not_live_and_not_held(
 
 @given(ROWS, POLICIES, LIVE, st.sampled_from(["0", "1d", "300d", "rubbish"]))
 def test_p3_an_annotation_only_lengthens(row, policy_, live, text) -> None:
-    plain = only([replace(row, archive_ttl="")], policy_, live_versions=live)
-    annotated = only([replace(row, archive_ttl=text)], policy_, live_versions=live)
+    plain = only([structs.replace(row, archive_ttl="")], policy_, live_versions=live)
+    annotated = only([structs.replace(row, archive_ttl=text)], policy_, live_versions=live)
 
     assert plain.verdict is Verdict.REMOVE or annotated.verdict is Verdict.KEEP
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from argo_retention.core.ledger import (
     ArchivedRow,
@@ -270,7 +271,7 @@ class FakeArchive(FakeLedger, FakeExpiry):
     def _put_logs(self, records: Sequence[LogRecord]) -> None:
         for record in records:
             identity = record.clustername, record.uid, record.node_id, record.container
-            self.logs[identity] = replace(record, saved_at=record.saved_at or self.now)
+            self.logs[identity] = structs.replace(record, saved_at=record.saved_at or self.now)
 
     def references(self, *, clustername: str, uids: Sequence[str]) -> Sequence[LogReference]:
         self._meet("references", {"clustername": clustername, "uids": uids})

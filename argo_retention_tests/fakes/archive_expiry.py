@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import msgspec
+from msgspec import structs
 
 from argo_retention.core import labels
 from argo_retention.core.ledger import ExpiryCandidate, ExpiryUnit, LeaseGrant
@@ -77,7 +78,7 @@ class FakeExpiry(FakeTables):
                 ):
                     continue
                 if unit is not None and unit.stage == "row_vanished":
-                    found.append(replace(unit, digest="", kept_objects=()))
+                    found.append(structs.replace(unit, digest="", kept_objects=()))
                     continue
                 found.append(
                     ExpiryUnit(
@@ -105,7 +106,7 @@ class FakeExpiry(FakeTables):
                 at = before.at if before is not None and stays else unit.at or self.now
                 self.units[key] = (
                     grant.instanceid,
-                    replace(unit, at=at, kept_objects=tuple(unit.kept_objects)),
+                    structs.replace(unit, at=at, kept_objects=tuple(unit.kept_objects)),
                 )
 
     def row_digests(self, *, clustername: str, uids: Sequence[str]) -> Mapping[str, str]:
@@ -149,8 +150,8 @@ class FakeExpiry(FakeTables):
 
     def _finish(self, key: tuple[str, str], instanceid: str, unit: ExpiryUnit) -> None:
         """Done, with what was recorded when it began; else as it is given."""
-        instance, begun = self.units.get(key, (instanceid, replace(unit, kept_objects=())))
-        self.units[key] = instance, replace(begun, stage="done", at=self.now)
+        instance, begun = self.units.get(key, (instanceid, structs.replace(unit, kept_objects=())))
+        self.units[key] = instance, structs.replace(begun, stage="done", at=self.now)
 
     def _forget(self, key: tuple[str, str], live_version: int | None) -> None:
         self.argo_rows.pop(key, None)
@@ -171,6 +172,6 @@ class FakeExpiry(FakeTables):
         for identity, log in self.logs.items():
             if identity[:2] == key and log.state is LogState.STORED:
                 reason = "expired together with its archive row"
-                self.logs[identity] = replace(
+                self.logs[identity] = structs.replace(
                     log, state=LogState.LOST, reason=reason, bucket="", key=""
                 )

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from msgspec import structs
+
 from argo_retention.core.ledger import Deletion, LeaseGrant, PlanRecord, SnapshotRecord
 from argo_retention_tests.fakes.archive_tables import FakeTables
 
@@ -78,7 +80,7 @@ class FakeLedger(FakeTables):
                 if deletion.clustername != grant.clustername:
                     raise ValueError("deletions of a cluster that the lease is not for")
                 key = deletion.clustername, deletion.uid, deletion.plan_id
-                entry = replace(deletion, at=deletion.at or self.now)
+                entry = structs.replace(deletion, at=deletion.at or self.now)
                 self.deletions[key] = grant.instanceid, entry
 
     def open_deletions(self, *, clustername: str, instanceid: str) -> Sequence[Deletion]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from argo_retention.core.logs import LogState
 from argo_retention.errors import DatabaseError, ObjectStoreError, PlanRefusedError
@@ -239,7 +240,7 @@ def test_without_a_ttl_no_row_expires() -> None:
 def test_a_lost_log_is_no_object() -> None:
     work = work_with("one")
     identity, record = next(iter(work.archive.logs.items()))
-    work.archive.logs[identity] = replace(record, state=LogState.LOST, key="", bucket="")
+    work.archive.logs[identity] = structs.replace(record, state=LogState.LOST, key="", bucket="")
     work.archive.references_by_row.clear()
     work.bucket.objects.clear()
     work.archive.rows_read.update(work.archive.argo_rows)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from argo_retention.core.artifact_repositories import ArtifactRepository
 from argo_retention.core.ledger import LeaseGrant
@@ -211,7 +212,7 @@ def test_p4_an_object_that_another_log_has_is_not_adopted() -> None:
     one = work.run("one")
     killed_before_the_row(work)
     work.bucket.objects.clear()
-    theirs = object_metadata(replace(work.log_of(one), uid="another"), "")
+    theirs = object_metadata(structs.replace(work.log_of(one), uid="another"), "")
     work.bucket.add("one/one/main.log", b"theirs", metadata=theirs)
     work.cluster.remove("Pod", NAMESPACE, "one")
     work.next_run()

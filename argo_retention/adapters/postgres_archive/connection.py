@@ -94,6 +94,9 @@ class Sessions:
             application_name=self._application_name,
             connect_timeout=CONNECT_TIMEOUT,
             autocommit=True,
+            # Each statement is planned for its own parameters: a plan for arrays of unknown length goes
+            # through whole tables. (plan_cache_mode would plan each check of a foreign key, too.)
+            prepare_threshold=None,
             row_factory=dict_row,
         )
         connection.execute(_SESSIONS["settings"])

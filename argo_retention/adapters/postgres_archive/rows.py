@@ -21,8 +21,9 @@ from argo_retention.core.row_guards import ExistingRow, check_scope, refusal_of
 _SESSIONS = statements("sessions")
 _ROWS = statements("rows")
 
-#: From this many rows on, the planner must not go on believing that the tables are empty.
-ROWS_BEFORE_ANALYZE = 1000
+#: When so many rows are written, the planner must not go on believing that there are fewer: in a table that
+#: it takes for empty it looks for the row of each label through an index of clusternames: in all rows.
+ROWS_BEFORE_ANALYZE = (1, 1000)
 
 
 class PostgresRows(PostgresPart):
@@ -32,7 +33,7 @@ class PostgresRows(PostgresPart):
         """Opens nothing yet."""
         super().__init__(sessions, offload_table=offload_table)
         self._rows_written = 0
-        self._analyzed = False
+        self._analyze_at = list(ROWS_BEFORE_ANALYZE)
 
     def rows(self, *, clustername: str, uids: Sequence[str]) -> Sequence[ArchivedRow]:
         """In no particular order; what is not there is left out."""
@@ -62,7 +63,7 @@ class PostgresRows(PostgresPart):
         ordered = sorted(writes, key=lambda write: write.proof.uid)
         with self._sessions.fenced(grant, writes_rows=True) as connection:
             written = self._write(connection, grant, ordered)
-        self._analyze_once(len(written))
+        self._analyze_early(len(written))
         return [written[write.proof.uid] for write in writes]
 
     def _write(
@@ -93,14 +94,16 @@ class PostgresRows(PostgresPart):
             for uid in (write.proof.uid for write in writes)
         }
 
-    def _analyze_once(self, rows: int) -> None:
+    def _analyze_early(self, rows: int) -> None:
         # Two threads may both do it, which costs time only.
         self._rows_written += rows
-        if self._analyzed or self._rows_written < ROWS_BEFORE_ANALYZE:
+        if not self._analyze_at or self._rows_written < self._analyze_at[0]:
             return
-        self._analyzed = True
+        self._analyze_at = [at for at in self._analyze_at if at > self._rows_written]
         with self._sessions.transaction() as connection:
-            connection.execute(_ROWS["analyze"])
+            believed = connection.execute(_ROWS["believed_rows"]).fetchone() or {}
+            if believed["rows"] < self._rows_written:
+                connection.execute(_ROWS["analyze"])
 
 
 def _lock_existing(

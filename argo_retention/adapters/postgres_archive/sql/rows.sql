@@ -93,6 +93,10 @@ WHERE
     clustername = %(clustername)s::text AND uid = ANY (%(uids)s::text[])
     AND stage = 'row_vanished';
 
+-- name: believed_rows
+-- How many rows the planner believes to be there; -1: it was never told.
+SELECT reltuples::bigint AS rows FROM pg_class WHERE oid = 'argo_archived_workflows'::regclass;
+
 -- name: analyze
 -- Statistics for tables that have just been filled; the JSON is left out, because sampling it is slow.
 ANALYZE

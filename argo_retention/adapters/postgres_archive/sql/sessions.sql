@@ -6,8 +6,6 @@ SET lock_timeout = '5s';
 SET statement_timeout = '5min';
 SET idle_in_transaction_session_timeout = '5min';
 SET client_min_messages = error;
--- A plan made for arrays of unknown length goes through whole tables; planning costs less than one row.
-SET plan_cache_mode = force_custom_plan;
 
 -- name: has_staging
 -- Whether this session has its temporary table already.
