@@ -95,7 +95,7 @@ def record_logs(site: Site, grant: LeaseGrant, bodies: Sequence[bytes]) -> None:
         records = []
         for body in bodies[start : start + 500]:
             manifest = decode(body)
-            keys = {key for _, key in named_objects(manifest, default_bucket=BUCKET)}
+            keys = {key for _, key in named_objects(manifest, repository_bucket=BUCKET)}
             for artifact in log_artifacts(manifest):
                 if artifact.key not in keys:
                     raise AssertionError(artifact.key)

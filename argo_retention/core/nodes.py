@@ -57,6 +57,7 @@ class LogArtifact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     bucket: str | None  # None: the bucket of the template's own location or of the repository
     key: str
     deleted: bool  # Argo's artifact GC took the object
+    node: Mapping[str, Any]  # as Argo wrote it
 
 
 def whole_status(
@@ -123,6 +124,7 @@ def log_artifacts(workflow: Mapping[str, Any]) -> Iterator[LogArtifact]:
                     bucket=s3.get("bucket") or None,
                     key=s3["key"],
                     deleted=bool(artifact.get("deleted")),
+                    node=node,
                 )
 
 

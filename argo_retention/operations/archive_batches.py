@@ -195,7 +195,7 @@ class BatchArchiver:
             template=template_name_of(whole),
         )
         save = rule.save_logs if rule is not None and rule.save_logs else None
-        artifacts = {(a.node_id, a.container): a for a in log_artifacts(whole)}
+        named = tuple(log_artifacts(whole))
         return FullWorkflow(
             manifest=whole,
             uid=uid,
@@ -208,7 +208,8 @@ class BatchArchiver:
                 find_config_map=self._config_maps.find,
             ),
             nodes=tuple(pod_nodes(whole)),
-            artifacts=artifacts,
+            named=named,
+            artifacts={(a.node_id, a.container): a for a in named},
             save=save or installation.settings.logs.save,
         )
 
@@ -254,9 +255,14 @@ class BatchArchiver:
             for r in logs
             if r.state is LogState.STORED and r.source is LogSource.OURS
         ]
-        manifest, added = with_saved_logs(dict(full.manifest), ours, full.repository)
-        default_bucket = full.s3.bucket if full.s3 is not None else ""
-        objects = dict.fromkeys(named_objects(manifest, default_bucket=default_bucket))
+        manifest, added = with_saved_logs(full.manifest, ours, full.repository)
+        objects = dict.fromkeys(
+            named_objects(
+                manifest,
+                repository_bucket=full.s3.bucket if full.s3 is not None else "",
+                artifacts=full.named if manifest is full.manifest else None,
+            )
+        )
         objects |= dict.fromkeys((r.bucket, r.key) for r in logs if r.key)
         row = item.row
         is_right = row is not None and _is_right(row, item.resource_version, manifest)

@@ -30,7 +30,7 @@ from argo_retention.operations.site import Site
 from argo_retention.operations.snapshotting import stream_snapshot
 from argo_retention.operations.waiting import WAKE_EVERY, result_of
 
-BATCH = 50
+BATCH = 100
 PAGE = (
     200  # full objects of one answer; each of its bytes is in memory twice while it is taken apart
 )

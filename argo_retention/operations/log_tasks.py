@@ -1,13 +1,13 @@
 """What surveying and saving logs share: a workflow made whole, and one log that is to be saved."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from msgspec import structs
 
 from argo_retention.core.artifact_repositories import ArtifactRepository, S3Location
 from argo_retention.core.logs import LogRecord, LogSource, LogState
+from argo_retention.core.manifests import Manifest
 from argo_retention.core.nodes import LogArtifact, PodNode
 from argo_retention.core.ports.cluster import Pod
 from argo_retention.core.ports.log_store import ObjectHead
@@ -22,12 +22,13 @@ METADATA_SHA256 = "argo-retention-sha256"
 class FullWorkflow:
     """A finished workflow made whole, with its repository as it resolves for its logs."""
 
-    manifest: Mapping[str, Any]
+    manifest: Manifest
     uid: str
     namespace: str
     name: str
     repository: ArtifactRepository | None
     nodes: tuple[PodNode, ...]
+    named: Sequence[LogArtifact]  # all that its nodes name
     artifacts: Mapping[tuple[str, str], LogArtifact]  # (node id, container) → its log artifact
     save: str  # "argo", "all" or "none": logs.save of its rule or of the cluster
 

@@ -8,30 +8,18 @@ from argo_retention_tests.core.manifest_factory import log_artifact, node, workf
 
 def objects(status: dict[str, Any], spec: dict[str, Any] | None = None) -> list[tuple[str, str]]:
     made = workflow(status=status, spec=spec)
-    return list(named_objects(made, default_bucket="default"))
+    return list(named_objects(made, repository_bucket="default"))
 
 
 def with_artifacts(*artifacts: dict[str, Any]) -> dict[str, Any]:
     return {"nodes": {"wf": node(outputs={"artifacts": list(artifacts)})}}
 
 
-def test_p4_the_bucket_is_the_artifacts_then_the_recorded_then_the_default() -> None:
-    recorded = {"artifactRepository": {"s3": {"bucket": "recorded", "endpoint": "e"}}}
+def test_p4_the_bucket_is_the_artifacts_then_the_repositorys() -> None:
     own = {"name": "main-logs", "s3": {"key": "k", "bucket": "own"}}
 
     assert objects(with_artifacts(own)) == [("own", "k")]
     assert objects(with_artifacts(log_artifact("k"))) == [("default", "k")]
-    assert objects({**with_artifacts(log_artifact("k")), "artifactRepositoryRef": recorded}) == [
-        ("recorded", "k")
-    ]
-
-
-def test_a_recorded_repository_of_another_kind_has_no_bucket() -> None:
-    recorded = {"artifactRepository": {"gcs": {"bucket": "elsewhere"}}}
-
-    found = objects({**with_artifacts(log_artifact("k")), "artifactRepositoryRef": recorded})
-
-    assert found == [("default", "k")]
 
 
 def test_an_object_that_two_nodes_name_is_named_once() -> None:

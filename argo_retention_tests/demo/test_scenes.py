@@ -224,7 +224,7 @@ def test_every_object_that_a_made_up_row_names_is_in_the_bucket(fleet: Scene) ->
     for row in fleet.rows:
         if row.namespace not in GOLDEN_NAMESPACES:
             document = msgspec.json.decode(row.workflow)
-            assert set(named_objects(document, default_bucket="my-bucket")) <= stored
+            assert set(named_objects(document, repository_bucket="my-bucket")) <= stored
 
 
 def test_versions_and_uids_are_unique(fleet: Scene) -> None:

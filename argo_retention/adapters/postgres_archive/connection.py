@@ -52,6 +52,16 @@ class Sessions:
                 self._give_back(connection)
 
     @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for one statement that reads, which is its own transaction: a round trip, not three."""
+        with translated(self.target, writes_rows=False):
+            connection = self._take()
+            try:
+                yield connection
+            finally:
+                self._give_back(connection)
+
+    @contextmanager
     def fenced(self, grant: LeaseGrant, *, writes_rows: bool = False) -> Iterator[Connection]:
         """A transaction during which nobody can take the lease over; LeaseLostError when somebody did."""
         with self.transaction(writes_rows=writes_rows) as connection:

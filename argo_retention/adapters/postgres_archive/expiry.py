@@ -57,7 +57,7 @@ class PostgresExpiry(PostgresPart):
             "instanceid": instanceid,
             "namespace": namespace,
         }
-        with self._sessions.transaction() as connection:
+        with self._sessions.reading() as connection:
             return [unit_of(row) for row in connection.execute(_EXPIRY["vanished"], parameters)]
 
     def record_units(self, grant: LeaseGrant, units: Sequence[ExpiryUnit]) -> None:
@@ -76,14 +76,14 @@ class PostgresExpiry(PostgresPart):
     def row_digests(self, *, clustername: str, uids: Sequence[str]) -> Mapping[str, str]:
         """Computed only for versions that were not read before."""
         parameters = {"clustername": clustername, "uids": list(uids)}
-        with self._sessions.transaction() as connection:
+        with self._sessions.reading() as connection:
             found = connection.execute(_EXPIRY["digests"], parameters)
             return {row["uid"]: row["digest"] for row in found}
 
     def open_units(self, *, clustername: str, instanceid: str) -> Sequence[ExpiryUnit]:
         """Oldest first."""
         parameters = {"clustername": clustername, "instanceid": instanceid}
-        with self._sessions.transaction() as connection:
+        with self._sessions.reading() as connection:
             return [unit_of(row) for row in connection.execute(_EXPIRY["open"], parameters)]
 
     def expire_rows(

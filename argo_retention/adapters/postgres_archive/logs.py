@@ -47,7 +47,7 @@ class PostgresLogs(PostgresPart):
 
     def log_records(self, *, clustername: str, uids: Sequence[str]) -> Sequence[LogRecord]:
         """In the order of uid, node and container."""
-        with self._sessions.transaction() as connection:
+        with self._sessions.reading() as connection:
             found = connection.execute(
                 _LOGS["records"], {"clustername": clustername, "uids": list(uids)}
             )
@@ -65,7 +65,7 @@ class PostgresLogs(PostgresPart):
     def references(self, *, clustername: str, uids: Sequence[str]) -> Sequence[LogReference]:
         """In the order of uid, bucket and key."""
         parameters = {"clustername": clustername, "uids": list(uids)}
-        with self._sessions.transaction() as connection:
+        with self._sessions.reading() as connection:
             return [
                 LogReference(**row) for row in connection.execute(_LOGS["references"], parameters)
             ]
@@ -81,7 +81,7 @@ class PostgresLogs(PostgresPart):
             "clustername": clustername,
             "uids": [reference.uid for reference in objects],
         }
-        with self._sessions.transaction() as connection:
+        with self._sessions.reading() as connection:
             for row in connection.execute(_LOGS["others"], parameters):
                 uids = others[row["bucket"], row["key"]]
                 if row["uid"] not in uids:

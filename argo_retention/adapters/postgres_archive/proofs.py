@@ -21,8 +21,13 @@ class PostgresProofs(PostgresPart):
     def proven_versions(
         self, *, clustername: str, uids: Sequence[str] | None = None
     ) -> Iterator[ProvenVersion]:
-        """Streamed by a cursor of the server."""
+        """All are streamed by a cursor of the server; some come in one answer."""
         parameters = {"clustername": clustername, "uids": None if uids is None else list(uids)}
+        if uids is not None:
+            with self._sessions.reading() as connection:
+                found = connection.execute(_PROOFS["proven"], parameters).fetchall()
+            yield from map(_proven, found)
+            return
         with (
             self._sessions.transaction() as connection,
             connection.cursor(name="proven_versions") as cursor,

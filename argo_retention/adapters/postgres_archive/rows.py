@@ -22,8 +22,9 @@ _SESSIONS = statements("sessions")
 _ROWS = statements("rows")
 
 #: When so many rows are written, the planner must not go on believing that there are fewer: in a table that
-#: it takes for empty it looks for the row of each label through an index of clusternames: in all rows.
-ROWS_BEFORE_ANALYZE = (1, 1000)
+#: it takes for empty it looks for the row of each label through an index of clusternames: in all rows. Earlier
+#: it would find the table small enough to be read from end to end, and remember that for each session.
+ROWS_BEFORE_ANALYZE = (400, 4000)
 
 
 class PostgresRows(PostgresPart):
@@ -37,7 +38,7 @@ class PostgresRows(PostgresPart):
 
     def rows(self, *, clustername: str, uids: Sequence[str]) -> Sequence[ArchivedRow]:
         """In no particular order; what is not there is left out."""
-        with self._sessions.transaction() as connection:
+        with self._sessions.reading() as connection:
             found = connection.execute(
                 _ROWS["rows"], {"clustername": clustername, "uids": list(uids)}
             )
@@ -49,7 +50,7 @@ class PostgresRows(PostgresPart):
             offload_table=sql.Identifier(self._offload_table)
         )
         parameters = {"clustername": clustername, "uid": uid, "version": version}
-        with self._sessions.transaction() as connection:
+        with self._sessions.reading() as connection:
             found = connection.execute(statement, parameters).fetchone()
         return None if found is None else found["nodes"].encode()
 

@@ -5,7 +5,7 @@ SELECT
     size, sha256, etag, run_id, saved_at
 FROM argo_retention.log_objects
 WHERE clustername = %(clustername)s::text AND uid = ANY (%(uids)s::text[])
-ORDER BY uid, node_id, container;
+ORDER BY uid COLLATE "C", node_id COLLATE "C", container COLLATE "C";
 
 -- name: record
 -- Insert or replace records.
