@@ -35,18 +35,19 @@ class Spent:
         """Pieces a second."""
         return self.count / self.seconds
 
-    @property
-    def outside(self) -> float:
-        """Microseconds of CPU for a piece that are not the product's."""
-        others = sum(self.cpu.values()) - self.cpu[cpu.IDLE] - self.cpu[cpu.PRODUCT]
-        return 1e6 * others / self.count
-
     def shares(self) -> dict[str, float]:
-        """Microseconds of CPU for a piece, by whose they are; `idle` as a share of all cores."""
+        """Microseconds of CPU for a piece, by whose they are; `idle` as a share of all cores.
+
+        `without_us`: seconds that the others' work alone would take on all cores of this machine.
+        """
         total = sum(self.cpu.values())
-        idle = self.cpu[cpu.IDLE] / total
-        rounded = {k: round(1e6 * v / self.count) for k, v in self.cpu.items() if k != cpu.IDLE}
-        return {**{k: v for k, v in rounded.items() if v}, cpu.IDLE: round(idle, 2)}
+        others = total - self.cpu[cpu.IDLE] - self.cpu[cpu.PRODUCT]
+        used = {k: round(1e6 * v / self.count) for k, v in self.cpu.items() if k != cpu.IDLE}
+        return {
+            **{role: micros for role, micros in used.items() if micros},
+            cpu.IDLE: round(self.cpu[cpu.IDLE] / total, 2),
+            "without_us": round(self.seconds * others / total, 2),
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,10 @@ from argo_retention.core.ports.table_store import TableStore
 from argo_retention.core.s3_credentials import S3Credentials
 from argo_retention.errors import ConfigurationError, ObjectStoreError
 
-GROUP_ROWS = 20_000  # of one row group, and of one batch that is read
+GROUP_ROWS = 5000  # of one row group
+READ_ROWS = (
+    2000  # of one batch that is read; as Python objects they take ten times their place in the file
+)
 
 _STRING = pa.string()
 TYPES: Mapping[str, pa.DataType] = {
@@ -55,7 +58,7 @@ class ParquetTables(TableStore):
         """Batches of rows in the order written; the file is held in memory, compressed as it is."""
         content = self._content(path)
         with self._whole(path):
-            for batch in pq.ParquetFile(content).iter_batches(batch_size=GROUP_ROWS):
+            for batch in pq.ParquetFile(content).iter_batches(batch_size=READ_ROWS):
                 names = batch.schema.names
                 columns = [_values(column) for column in batch.columns]
                 yield [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]

@@ -108,6 +108,7 @@ class BatchArchiver:
             except ManifestError as error:
                 results.append(refuse(_who(body), "unreadable", first_line(error)))
         prepared = self._prepare(manifests, results)
+        del manifests
         logs = self._settle_logs(prepared, results)
         writes: list[RowWrite] = []
         for item in prepared:
@@ -115,7 +116,10 @@ class BatchArchiver:
                 continue
             with _named(item, results):
                 writes.append(self._write_for(item, logs[item.full.uid]))
-        return results + self._write(writes, prepared, logs)
+        who = {item.full.uid: item.full.identity for item in prepared}
+        # Decoded they take ten times the memory of their rows, and the database takes half of the time.
+        prepared.clear()
+        return results + self._write(writes, who, logs)
 
     # -- preparing ----------------------------------------------------------------------------------------
 
@@ -299,16 +303,14 @@ class BatchArchiver:
     def _write(
         self,
         writes: Sequence[RowWrite],
-        prepared: Sequence[_Prepared],
+        who: Mapping[str, Identity],
         logs: Mapping[str, Sequence[LogRecord]],
     ) -> list[WorkflowResult]:
-        by_uid = {item.full.uid: item for item in prepared}
         write_of = {write.proof.uid: write for write in writes}
         results: list[WorkflowResult] = []
         for written in self._write_halving(writes):
-            item = by_uid[written.uid]
             if written.refusal:
-                results.append(_refusal(item.full.manifest, "refused_row", written.refusal))
+                results.append(refuse(who[written.uid], "refused_row", written.refusal))
                 continue
             write = write_of[written.uid]
             results.append(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from msgspec import structs
 
 from argo_retention.core.artifact_repositories import ArtifactRepository, S3Location
+from argo_retention.core.identities import Identity
 from argo_retention.core.logs import LogRecord, LogSource, LogState
 from argo_retention.core.manifests import Manifest
 from argo_retention.core.nodes import LogArtifact, PodNode
@@ -31,6 +32,11 @@ class FullWorkflow:
     named: Sequence[LogArtifact]  # all that its nodes name
     artifacts: Mapping[tuple[str, str], LogArtifact]  # (node id, container) → its log artifact
     save: str  # "argo", "all" or "none": logs.save of its rule or of the cluster
+
+    @property
+    def identity(self) -> Identity:
+        """Who it is."""
+        return Identity(uid=self.uid, namespace=self.namespace, name=self.name)
 
     @property
     def s3(self) -> S3Location | None:

@@ -5,6 +5,7 @@ Every failure is `unsettled`, which forbids deletion; only positive proof is `lo
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -33,6 +34,8 @@ from argo_retention.operations.log_tasks import (
 )
 from argo_retention.operations.site import Site
 
+NODES_BEFORE_LIST = 3
+LONGEST_LABEL = 63
 STATUS_UNKNOWN = "ContainerStatusUnknown"  # the kubelet lost the container, and its log with it
 
 
@@ -51,13 +54,15 @@ class LogSurvey:
         `known` is what the ledger has: (node id, container) → record.
         """
         found: list[LogRecord | LogTask] = []
+        logs = list(_logs_of(workflow, known))
+        listed = _ListedPods(self._site, workflow, nodes={log.node.id for log in logs})
         pods: dict[str, _OncePod] = {}
-        for log in _logs_of(workflow, known):
+        for log in logs:
             if log.known is not None and log.known.state.is_settled:
                 found.append(log.known)
                 continue
             blank = self._blank(workflow, log)
-            pod = pods.setdefault(log.node.id, _OncePod(self._site, workflow, log.node))
+            pod = pods.setdefault(log.node.id, _OncePod(listed, workflow, log.node))
             try:
                 found.append(self._look(workflow, log, blank, pod))
             except ArgoRetentionError as error:
@@ -245,12 +250,31 @@ def _logs_of(workflow: FullWorkflow, known: Mapping[tuple[str, str], LogRecord])
             yield _Log(node=node, template=template, container=container, known=record)
 
 
+class _ListedPods:
+    """Pods of one workflow: of many nodes they are listed by its label, so that each need not be asked for.
+
+    A list shows what is there. That a pod is gone is said only by the answer to its own name.
+    """
+
+    def __init__(self, site: Site, workflow: FullWorkflow, nodes: AbstractSet[str]) -> None:
+        self._cluster = site.cluster
+        self._namespace, self._workflow = workflow.namespace, workflow.name
+        may_list = len(nodes) >= NODES_BEFORE_LIST and len(workflow.name) <= LONGEST_LABEL
+        self._listed: Mapping[str, Pod] | None = None if may_list else {}
+
+    def get(self, name: str) -> Pod | None:
+        """The pod of this name; None where there is none."""
+        if self._listed is None:
+            pods = self._cluster.pods_of(namespace=self._namespace, workflow=self._workflow)
+            self._listed = {pod.name: pod for pod in pods}
+        return self._listed.get(name) or self._cluster.get_pod(namespace=self._namespace, name=name)
+
+
 class _OncePod:
     """The pod of one node, asked for once for all of its containers."""
 
-    def __init__(self, site: Site, workflow: FullWorkflow, node: PodNode) -> None:
-        self._site = site
-        self._namespace = workflow.namespace
+    def __init__(self, pods: _ListedPods, workflow: FullWorkflow, node: PodNode) -> None:
+        self._pods = pods
         # Without an annotation only the controller knows which form it used: both are looked for.
         versions = [
             pod_name_version(workflow.manifest, default=default)
@@ -267,10 +291,7 @@ class _OncePod:
 
     def get(self) -> Pod | None:
         if not self._asked:
-            asked = (
-                self._site.cluster.get_pod(namespace=self._namespace, name=name)
-                for name in self.names
-            )
+            asked = (self._pods.get(name) for name in self.names)
             self._pod = next((pod for pod in asked if pod is not None), None)
             self._asked = True
         return self._pod

@@ -207,15 +207,34 @@ def test_a_row_whose_nodes_are_no_map_does_not_stop_the_backfill(
     assert [world.archive.backfill_references(grant) for _ in range(2)] == [2, 0]
 
 
-def test_statistics_are_taken_once_many_rows_were_written(world: PostgresArchiveWorld) -> None:
+def test_statistics_are_taken_when_rows_are_written_that_the_planner_does_not_know_of(
+    world: PostgresArchiveWorld,
+) -> None:
     grant = lease(world.archive)
-    for start in range(0, 1000, 500):
-        batch = [write(f"u{n:04}", logs=[], references=[]) for n in range(start, start + 500)]
+    query = "SELECT reltuples FROM pg_class WHERE relname = 'argo_archived_workflows'"
+    believed = []
+    for start in range(0, 800, 200):
+        batch = [write(f"u{n:04}", logs=[], references=[]) for n in range(start, start + 200)]
         world.archive.write_rows(grant, batch)
+        with psycopg.connect(world.url) as connection:
+            believed += connection.execute(query).fetchone() or ()
+
+    assert believed == [-1, 400, 400, 400]
+
+
+def test_statistics_that_somebody_took_are_left_alone(world: PostgresArchiveWorld) -> None:
+    grant = lease(world.archive)
+    world.archive.write_rows(grant, [write(f"u{n:04}", references=[]) for n in range(399)])
+    taken = "SELECT last_analyze FROM pg_stat_user_tables WHERE relname = 'argo_archived_workflows'"
+    with psycopg.connect(world.url, autocommit=True) as connection:
+        world.archive.write_rows(grant, [write("last", references=[])])
+        ours = connection.execute(taken).fetchone()
+
+    with PostgresArchive(DatabaseTarget.from_url(world.url), offload_table="argo_workflows") as later:
+        later.write_rows(grant, [write(f"v{n:04}", references=[]) for n in range(400)])
 
     with psycopg.connect(world.url) as connection:
-        query = "SELECT reltuples FROM pg_class WHERE relname = 'argo_archived_workflows'"
-        assert connection.execute(query).fetchone() == (1000,)
+        assert connection.execute(taken).fetchone() == ours != (None,)
 
 
 # -- several at once ------------------------------------------------------------------------------------

@@ -175,6 +175,7 @@ def test_nothing_is_done_without_the_right(world: World) -> None:
         lambda: delete_one(cluster, **made),
         lambda: cluster.mark_archived(**made),
         lambda: cluster.get_pod(**place),
+        lambda: cluster.pods_of(namespace=NS, workflow="w"),
         lambda: cluster.open_pod_log(namespace=NS, pod="p", container="main").__enter__(),
         cluster.namespaces,
         lambda: cluster.get_object(kind="Secret", **place),

@@ -97,6 +97,19 @@ def test_a_pod_without_statuses_has_no_containers(world: World) -> None:
     assert world.cluster.get_pod(namespace=NS, name="none") is None
 
 
+def test_the_pods_of_a_workflow_are_those_with_its_label(world: World) -> None:
+    for name, labels in (("p-1", "w"), ("p-2", "w"), ("other", "w-2")):
+        marks = {"workflows.argoproj.io/workflow": labels}
+        world.add("Pod", {"name": name, "namespace": NS, "labels": marks}, spec={})
+    world.add("Pod", {"name": "bare", "namespace": NS}, spec={})
+
+    found = world.cluster.pods_of(namespace=NS, workflow="w")
+
+    assert sorted(pod.name for pod in found) == ["p-1", "p-2"]
+    assert list(found) == [world.cluster.get_pod(namespace=NS, name=pod.name) for pod in found]
+    assert world.cluster.pods_of(namespace=NS, workflow="none") == []
+
+
 @pytest.mark.parametrize("size", [0, 5, 200_000])
 def test_a_log_comes_as_the_bytes_it_is(world: World, size: int) -> None:
     body = bytes(range(256)) * (size // 256) + b"\xff" * (size % 256)

@@ -247,6 +247,12 @@ class FakeCluster(Faulty, Cluster):
             found = self._objects.get("Pod", namespace, name)
             return None if found is None else cluster_objects.pod(found)
 
+    def pods_of(self, *, namespace: str, workflow: str) -> Sequence[Pod]:
+        with self._called("pods_of", "list", "Pod", namespace=namespace, workflow=workflow):
+            selector = f"{labels.WORKFLOW}={workflow}"
+            found = self._objects.select("Pod", namespace, selector)
+            return [cluster_objects.pod(each) for each in found]
+
     @contextmanager
     def open_pod_log(
         self, *, namespace: str, pod: str, container: str

@@ -64,6 +64,9 @@ class KubernetesCluster(Cluster):
     def get_pod(self, *, namespace: str, name: str) -> Pod | None:
         return pods.get_pod(self._transport, namespace=namespace, name=name)
 
+    def pods_of(self, *, namespace: str, workflow: str) -> Sequence[Pod]:
+        return pods.pods_of(self._transport, namespace=namespace, workflow=workflow)
+
     def open_pod_log(
         self, *, namespace: str, pod: str, container: str
     ) -> AbstractContextManager[Iterator[bytes]]:

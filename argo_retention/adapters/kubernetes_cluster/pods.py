@@ -1,6 +1,6 @@
 """Pods and their logs. A log is bytes, and whole or an error."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 
@@ -8,11 +8,13 @@ import msgspec
 
 from argo_retention.adapters.kubernetes_cluster import paths
 from argo_retention.adapters.kubernetes_cluster.answers import (
+    Attempt,
     is_absent,
     refusal,
     shorten,
     unreadable,
 )
+from argo_retention.adapters.kubernetes_cluster.listing import raw_pages
 from argo_retention.adapters.kubernetes_cluster.metadata import Owner
 from argo_retention.adapters.kubernetes_cluster.transport import JSON, Transport
 from argo_retention.core import labels
@@ -36,6 +38,8 @@ class _PodStatus(msgspec.Struct, frozen=True):
 
 
 class _PodMeta(msgspec.Struct, frozen=True):
+    name: str
+    namespace: str
     uid: str
     annotations: dict[str, str] | None = None
     ownerReferences: list[Owner] | None = None  # noqa: N815
@@ -57,22 +61,36 @@ def get_pod(transport: Transport, *, namespace: str, name: str) -> Pod | None:
         return None
     if answer.status != HTTPStatus.OK:
         raise refusal(answer, attempt)
+    return _pod(answer.body, attempt)
+
+
+def pods_of(transport: Transport, *, namespace: str, workflow: str) -> Sequence[Pod]:
+    """The pods with the label of a workflow of this name."""
+    attempt = transport.attempt("list", "", "pods", namespace)
+    pages = raw_pages(
+        transport, paths.PODS, namespace=namespace, selector=f"{labels.WORKFLOW}={workflow}"
+    )
+    return [_pod(item, attempt) for page in pages for item in page.items or ()]
+
+
+def _pod(body: bytes | msgspec.Raw, attempt: Attempt) -> Pod:
     try:
-        pod = _POD.decode(answer.body)
+        pod = _POD.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise unreadable(attempt, str(error)) from error
-    statuses = (*(pod.status.initContainerStatuses or ()), *(pod.status.containerStatuses or ()))
+    meta, status = pod.metadata, pod.status
+    statuses = (*(status.initContainerStatuses or ()), *(status.containerStatuses or ()))
     return Pod(
-        namespace=namespace,
-        name=name,
-        uid=pod.metadata.uid,
-        phase=pod.status.phase,
+        namespace=meta.namespace,
+        name=meta.name,
+        uid=meta.uid,
+        phase=status.phase,
         workflow_uids=tuple(
             owner.uid
-            for owner in pod.metadata.ownerReferences or ()
+            for owner in meta.ownerReferences or ()
             if owner.kind == "Workflow" and owner.apiVersion.startswith(f"{paths.ARGO_GROUP}/")
         ),
-        node_id=(pod.metadata.annotations or {}).get(labels.NODE_ID, ""),
+        node_id=(meta.annotations or {}).get(labels.NODE_ID, ""),
         containers={status.name: _container_state(status) for status in statuses},
     )
 

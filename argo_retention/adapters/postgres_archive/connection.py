@@ -53,7 +53,7 @@ class Sessions:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection for one statement that reads, which is its own transaction: a round trip, not three."""
+        """A connection for one statement that reads, its own transaction: a round trip, not three."""
         with translated(self.target, writes_rows=False):
             connection = self._take()
             try:

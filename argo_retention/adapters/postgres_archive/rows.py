@@ -18,12 +18,12 @@ from argo_retention.core.ledger import ArchivedRow, LeaseGrant, RowWrite, RowWri
 from argo_retention.core.proofs import ProvenVersion
 from argo_retention.core.row_guards import ExistingRow, check_scope, refusal_of
 
-_SESSIONS = statements("sessions")
 _ROWS = statements("rows")
 
+ROWS_A_STATEMENT = 25  # whose JSON is in memory three times while it is sent
 #: When so many rows are written, the planner must not go on believing that there are fewer: in a table that
-#: it takes for empty it looks for the row of each label through an index of clusternames: in all rows. Earlier
-#: it would find the table small enough to be read from end to end, and remember that for each session.
+#: it takes for empty it looks for the row of each label through an index of clusternames, in all rows.
+#: Sooner, it finds the table small enough to be read from end to end, and remember that for each session.
 ROWS_BEFORE_ANALYZE = (400, 4000)
 
 
@@ -129,28 +129,11 @@ def _put_rows(
     """Write rows and their labels; digests of those that were written."""
     if not rows:
         return {}
-    has_staging = connection.execute(_SESSIONS["has_staging"]).fetchone() or {}
-    if not has_staging["has_staging"]:
-        connection.execute(_SESSIONS["staging"])
-    with connection.cursor().copy(_ROWS["stage"]) as copy:
-        for row in rows:
-            copy.write_row(
-                (
-                    row.instanceid,
-                    row.uid,
-                    row.name,
-                    row.namespace,
-                    row.phase,
-                    row.startedat,
-                    row.finishedat,
-                    row.creationtimestamp,
-                    row.workflow.decode(),
-                )
-            )
-    found = connection.execute(
-        _ROWS["write"], {"clustername": grant.clustername, "held": list(held)}
-    )
-    digests = {row["uid"]: row["digest"] for row in found}
+    digests: dict[str, str] = {}
+    for start in range(0, len(rows), ROWS_A_STATEMENT):
+        part = rows[start : start + ROWS_A_STATEMENT]
+        found = connection.execute(_ROWS["write"], _columns(grant, part, held))
+        digests |= {row["uid"]: row["digest"] for row in found}
     replaced = [uid for uid in digests if uid in held]
     if replaced:
         connection.execute(
@@ -162,6 +145,22 @@ def _put_rows(
                 for name, value in row.labels.items():
                     copy.write_row((grant.clustername, row.uid, name, value))
     return digests
+
+
+def _columns(grant: LeaseGrant, rows: Sequence[ArchiveRow], held: set[str]) -> dict[str, Any]:
+    return {
+        "clustername": grant.clustername,
+        "held": list(held),
+        "instanceids": [row.instanceid for row in rows],
+        "uids": [row.uid for row in rows],
+        "names": [row.name for row in rows],
+        "namespaces": [row.namespace for row in rows],
+        "phases": [row.phase for row in rows],
+        "startedats": [row.startedat for row in rows],
+        "finishedats": [row.finishedat for row in rows],
+        "creationtimestamps": [row.creationtimestamp for row in rows],
+        "workflows": [row.workflow.decode() for row in rows],
+    }
 
 
 def _put_ledger(

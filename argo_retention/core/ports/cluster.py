@@ -144,6 +144,10 @@ class Cluster(ABC):
         """The pod; None for 404."""
 
     @abstractmethod
+    def pods_of(self, *, namespace: str, workflow: str) -> Sequence[Pod]:
+        """The pods that carry the label of a workflow of this name; they may be another workflow's."""
+
+    @abstractmethod
     def open_pod_log(
         self, *, namespace: str, pod: str, container: str
     ) -> AbstractContextManager[Iterator[bytes]]:

@@ -37,7 +37,7 @@ def needed_rights(settings: ClusterSettings, installation: Installation | None) 
     )
     rights = [
         _right("list get watch patch delete", _ARGO, "workflows", managed, "seen and deleted"),
-        _right("get", "", "pods", managed, "their logs are saved"),
+        _right("get list", "", "pods", managed, "their logs are saved"),
         _right("get", "", "pods/log", managed, "logs are saved"),
         _right("get", "", "configmaps", managed, "artifact repositories"),
         _right("list", "apps", "deployments", settings.argo.namespace, "Argo is found by them"),

@@ -28,14 +28,9 @@ WHERE clustername = %(clustername)s::text AND uid = ANY (%(uids)s::text[])
 ORDER BY uid
 FOR UPDATE;
 
--- name: stage
--- A batch on its way into Argo's table.
-COPY pg_temp.argo_retention_staged
-    (instanceid, uid, name, namespace, phase, startedat, finishedat, creationtimestamp, workflow)
-FROM STDIN;
-
 -- name: write
--- Insert, or replace the rows that were found and held; one that appeared since then is left alone.
+-- Insert, or replace the rows that were found and held; one that appeared since then is left alone. The arrays
+-- come in binary form, which nobody has to quote; a temporary table would have each text written twice.
 INSERT INTO argo_archived_workflows AS r (
     clustername, instanceid, uid, name, namespace, phase,
     startedat, finishedat, creationtimestamp, workflow
@@ -43,7 +38,14 @@ INSERT INTO argo_archived_workflows AS r (
 SELECT
     %(clustername)s::text, instanceid, uid, name, namespace, phase,
     startedat, finishedat, creationtimestamp, workflow::jsonb
-FROM pg_temp.argo_retention_staged
+FROM
+    unnest(
+        %(instanceids)b::text[], %(uids)b::text[], %(names)b::text[], %(namespaces)b::text[],
+        %(phases)b::text[], %(startedats)b::timestamp[], %(finishedats)b::timestamp[],
+        %(creationtimestamps)b::timestamp[], %(workflows)b::text[]
+    ) AS given (
+        instanceid, uid, name, namespace, phase, startedat, finishedat, creationtimestamp, workflow
+    )
 ON CONFLICT (clustername, uid) DO UPDATE
 SET
     instanceid = excluded.instanceid, name = excluded.name, namespace = excluded.namespace,
