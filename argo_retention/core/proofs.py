@@ -1,9 +1,18 @@
 """The proof that a workflow's archive row is complete, and what planning keeps from the full object."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from argo_retention.core.logs import LogSummary
+from argo_retention.core.manifests import (
+    artifact_gc_deletes_logs,
+    effective_ttl_seconds,
+    finished_at,
+    phase_of,
+    template_name_of,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,3 +46,14 @@ class ProvenVersion:
         """Whether it proves this version: the one that was compared, or that with our own label."""
         is_compared = resource_version == self.resource_version
         return is_compared or resource_version == self.live_version
+
+
+def facts_of(manifest: Mapping[str, Any]) -> Facts:
+    """What planning needs from a full workflow."""
+    return Facts(
+        phase=phase_of(manifest),
+        finished_at=finished_at(manifest),
+        ttl_seconds=effective_ttl_seconds(manifest),
+        template=template_name_of(manifest),
+        artifact_gc_deletes_logs=artifact_gc_deletes_logs(manifest),
+    )

@@ -18,16 +18,14 @@ from argo_retention.core.live_workflows import LiveWorkflow
 from argo_retention.core.log_references import named_objects
 from argo_retention.core.logs import LogRecord, LogReference, LogSource, LogState
 from argo_retention.core.manifests import (
-    artifact_gc_deletes_logs,
     decode,
-    effective_ttl_seconds,
     finished_at,
     phase_of,
     template_name_of,
 )
 from argo_retention.core.nodes import log_artifacts, pod_nodes, whole_status
 from argo_retention.core.phases import WorkflowPhase
-from argo_retention.core.proofs import Facts, ProvenVersion
+from argo_retention.core.proofs import ProvenVersion, facts_of
 from argo_retention.core.proving import row_resource_version, same_workflow
 from argo_retention.errors import ConfigurationError, ManifestError, RowRefusedError
 from argo_retention.operations.config_maps import ConfigMaps
@@ -363,17 +361,6 @@ def _named(item: _Prepared, results: list[WorkflowResult]) -> Iterator[None]:
         yield
     except ManifestError as error:
         results.append(_refusal(item.full.manifest, "unreadable", first_line(error)))
-
-
-def facts_of(manifest: Mapping[str, Any]) -> Facts:
-    """What planning needs from a full workflow."""
-    return Facts(
-        phase=phase_of(manifest),
-        finished_at=finished_at(manifest),
-        ttl_seconds=effective_ttl_seconds(manifest),
-        template=template_name_of(manifest),
-        artifact_gc_deletes_logs=artifact_gc_deletes_logs(manifest),
-    )
 
 
 def refuse(who: Identity | None, reason: str, sentence: str) -> Refusal:

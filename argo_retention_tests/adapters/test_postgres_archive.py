@@ -230,7 +230,9 @@ def test_statistics_that_somebody_took_are_left_alone(world: PostgresArchiveWorl
         world.archive.write_rows(grant, [write("last", references=[])])
         ours = connection.execute(taken).fetchone()
 
-    with PostgresArchive(DatabaseTarget.from_url(world.url), offload_table="argo_workflows") as later:
+    with PostgresArchive(
+        DatabaseTarget.from_url(world.url), offload_table="argo_workflows"
+    ) as later:
         later.write_rows(grant, [write(f"v{n:04}", references=[]) for n in range(400)])
 
     with psycopg.connect(world.url) as connection:
