@@ -13,7 +13,8 @@ help: ## List the targets.
 
 # uv comes from the machine, or is installed into the venv by pip.
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+	@echo "Making .venv from uv.lock, once: about half a minute ..."
+	@$(PYTHON) -m venv $(VENV)
 
 $(STAMP): pyproject.toml uv.lock | $(BIN)/python
 	@command -v uv >/dev/null 2>&1 || test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5,<1'

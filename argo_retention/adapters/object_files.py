@@ -65,6 +65,7 @@ _NOT_METADATA = {
     "Cache-Control",
     "Storage-Class",
 }
+_NO_PARTS = {"", ".", ".."}
 _FAILURES = (BaseError, OSError, ValueError)
 
 
@@ -177,10 +178,10 @@ class ObjectFiles:
 
     @contextmanager
     def _translated(self, operation: str, key: str) -> Iterator[None]:
-        if not key or key.startswith("/") or key.endswith("/"):
-            # obstore would leave out these slashes and so name another object.
+        if not _NO_PARTS.isdisjoint(key.split("/")):
+            # obstore leaves out a slash at an end and so names another object; the others it refuses.
             raise ObjectStoreError(
-                f"{operation} {self.place.uri_of(key)}: a key may neither begin nor end with a slash.\n"
+                f"{operation} {self.place.uri_of(key)}: no part of a key may be empty, `.` or `..`.\n"
                 "Mend keyFormat; such an object is neither written nor deleted."
             )
         try:

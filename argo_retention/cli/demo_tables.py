@@ -24,9 +24,12 @@ def _kept(assets: Mapping[str, Mapping[str, Any]]) -> object:
     plan = assets.get("retention_plan")
     if plan is None:
         return "-"
-    reasons = plan["reasons"]
-    not_finished = reasons.get("not_finished", 0) + reasons.get("finalizing", 0)
+    not_finished = plan["reasons"].get("not_finished", 0)
     return plan["dagster/row_count"] - plan["remove"] - not_finished
+
+
+def _outcome(word: str) -> Callable[[Mapping[str, Mapping[str, Any]]], object]:
+    return lambda assets: (assets.get("retention_outcome", {}).get("outcomes") or {}).get(word, 0)
 
 
 COLUMNS: Mapping[str, Sequence[Column]] = {
@@ -44,9 +47,10 @@ COLUMNS: Mapping[str, Sequence[Column]] = {
     "retention": (
         ("finished", _of("workflow_snapshot", "finished")),
         ("kept", _kept),
-        ("refused", _of("retention_plan", "refused")),
-        ("planned", _of("retention_plan", "remove")),
+        ("of these refused", _of("retention_plan", "refused")),
+        ("to delete", _of("retention_plan", "remove")),
         ("deleted", _of("retention_outcome", "deleted")),
+        ("held by a finalizer", _outcome("terminating")),
     ),
     "expiry": (
         ("rows past TTL", _of("expiry_plan", "remove")),
@@ -94,6 +98,15 @@ def refused_reasons(outcomes: Sequence[RunOutcome], cluster: str) -> dict[str, i
         if outcome.cluster == cluster and plan is not None:
             return dict(plan["refused_reasons"])
     return {}
+
+
+def print_counted(console: Console) -> None:
+    """What the last lines count."""
+    text = (
+        "Counted afterwards in cluster, database and bucket, whoever did it; here every finished workflow "
+        "counts, also one of another instanceID and one that a finalizer still holds:"
+    )
+    console.print(paragraph(text), soft_wrap=True)
 
 
 def print_next_steps(console: Console) -> None:

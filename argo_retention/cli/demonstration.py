@@ -11,7 +11,12 @@ from typing import Any
 import yaml
 from rich.console import Console
 
-from argo_retention.cli.demo_tables import print_next_steps, print_stage, refused_reasons
+from argo_retention.cli.demo_tables import (
+    print_counted,
+    print_next_steps,
+    print_stage,
+    refused_reasons,
+)
 from argo_retention.cli.executing import RunOutcome, dagster_instance, run_job
 from argo_retention.cli.rendering import print_json, safe
 from argo_retention.cli.terminal import StageProgress, own_console
@@ -184,6 +189,7 @@ class Demonstration:
             return
         if not self.keep:
             print_next_steps(console)
+        print_counted(console)
         reasons = ", ".join(f"{reason}: {number}" for reason, number in refused.items())
         total = sum(refused.values())
         console.print(

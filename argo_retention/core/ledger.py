@@ -43,7 +43,7 @@ class RowWritten:
 
     uid: str
     digest: str  # "" when not written
-    refusal: str = ""  # why not: "row is newer", "row changed meanwhile", or what the database said
+    refusal: str = ""  # why not: a sentence of `row_guards`, or what the database said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

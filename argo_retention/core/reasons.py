@@ -79,3 +79,13 @@ SENTENCES: dict[Reason, str] = {
 def sentence(reason: Reason, **facts: object) -> str:
     """The reason as a sentence whose subject is the workflow; facts that a sentence needs must be given."""
     return SENTENCES[reason].format(**facts)
+
+
+#: Outcome of a deletion in the ledger → what it means, for people.
+OUTCOMES = {
+    "intended": "deletion begun, its outcome is not known yet",
+    "deleted": "deleted from the cluster",
+    "terminating": "deletion accepted, a finalizer holds it",
+    "gone": "to be deleted, but somebody else was first",
+    "changed": "to be deleted, but it had changed, so it was kept",
+}

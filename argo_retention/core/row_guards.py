@@ -21,7 +21,7 @@ def refusal_of(write: RowWrite, existing: ExistingRow | None, *, instanceid: str
     if existing.instanceid != instanceid:
         return f"row belongs to instanceID {existing.instanceid!r}"
     if write.row is not None and existing.resource_version > write.row.resource_version:
-        return "row is newer"
+        return "the archive has a newer version of it"
     if existing.digest != write.expected_digest:
         return "row changed meanwhile"
     return ""

@@ -21,6 +21,7 @@ from argo_retention.core.planning import Decision, Plan
 from argo_retention.core.ports.cluster import DeleteOutcome
 from argo_retention.core.proofs import ProvenVersion
 from argo_retention.core.proving import row_resource_version
+from argo_retention.core.reasons import OUTCOMES
 from argo_retention.errors import ConfigurationError
 from argo_retention.operations.previewing import is_ready, plan_as_known
 from argo_retention.operations.site import Site
@@ -126,14 +127,6 @@ _STAGES = {
     "done": "row, labels and log objects expired",
     "row_vanished": "its archive row was missed for the first time",
     "withdrawn": "expiry given up, since its row had changed",
-}
-
-_OUTCOMES = {
-    "intended": "deletion begun, its outcome is not known yet",
-    "deleted": "deleted from the cluster",
-    "terminating": "deletion accepted, a finalizer holds it",
-    "gone": "to be deleted, but somebody else was first",
-    "changed": "to be deleted, but it had changed, so it was kept",
 }
 
 
@@ -346,7 +339,7 @@ def _candidate(row: ArchivedRow) -> ExpiryCandidate:
 
 
 def _told(deletion: Deletion) -> str:
-    what = _OUTCOMES.get(deletion.outcome, deletion.outcome)
+    what = OUTCOMES.get(deletion.outcome, deletion.outcome)
     rank = f", rank {deletion.rank}" if deletion.rank is not None else ""
     return (
         f"{what}: {deletion.reason} (rule {deletion.rule}{rank}; plan {deletion.plan_id}, "

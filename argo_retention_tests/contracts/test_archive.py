@@ -185,7 +185,9 @@ def test_written_again_with_the_digest_that_was_seen_a_row_is_replaced(world: Ar
 @pytest.mark.parametrize(
     ("standing", "expected", "refusal"),
     [
-        pytest.param({"resource_version": 11}, "now", "row is newer", id="newer"),
+        pytest.param(
+            {"resource_version": 11}, "now", "the archive has a newer version of it", id="newer"
+        ),
         pytest.param({"resource_version": 9}, "", "row changed meanwhile", id="appeared"),
         pytest.param({"resource_version": 9}, "0" * 32, "row changed meanwhile", id="changed"),
         pytest.param({"instanceid": "other"}, "now", "instanceID 'other'", id="of another"),

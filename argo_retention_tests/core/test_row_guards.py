@@ -26,7 +26,7 @@ def written(*, version: int = 7, expected_digest: str = "d") -> RowWrite:
     [
         (written(), HERE, ""),
         (written(version=5), HERE, ""),
-        (written(version=4), HERE, "row is newer"),
+        (written(version=4), HERE, "the archive has a newer version of it"),
         (written(expected_digest="other"), HERE, "row changed meanwhile"),
         (written(expected_digest=""), None, ""),
         (written(), None, "row changed meanwhile"),

@@ -116,10 +116,8 @@ class FakeLogStore(Faulty, LogStore):
     def _ask(self, method: str, key: str) -> None:
         self._meet(method, {"key": key})
         self._demand_bucket(method, key)
-        if not key or key.startswith("/") or key.endswith("/"):
-            raise ObjectStoreError(
-                f"{method} {key!r}: a key may neither begin nor end with a slash."
-            )
+        if not {"", ".", ".."}.isdisjoint(key.split("/")):
+            raise ObjectStoreError(f"{method} {key!r}: no part of a key may be empty, `.` or `..`.")
 
     def _demand_bucket(self, method: str, key: str) -> None:
         if not self.exists:

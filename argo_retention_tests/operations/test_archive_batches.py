@@ -126,7 +126,7 @@ def test_p1_a_newer_row_that_comes_between_look_and_write_is_not_overwritten() -
         "write_rows", lambda _: rewrite(work, one, "metadata", resourceVersion="999999")
     )
 
-    assert refusals(work) == {"one": ("refused_row", "row is newer")}
+    assert refusals(work) == {"one": ("refused_row", "the archive has a newer version of it")}
     assert row_of(work, one)["metadata"]["resourceVersion"] == "999999"
 
 

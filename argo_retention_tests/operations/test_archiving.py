@@ -330,7 +330,7 @@ def test_p1_an_older_object_never_overwrites_a_newer_row() -> None:
 
     done = work.archived()
 
-    assert refusals(done)["one"] == ("refused_row", "row is newer")
+    assert refusals(done)["one"] == ("refused_row", "the archive has a newer version of it")
     assert work.archive.argo_rows[key].workflow == newer
 
 

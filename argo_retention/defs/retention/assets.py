@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from argo_retention.core.reasons import Reason
+from argo_retention.core.reasons import OUTCOMES, Reason
 from argo_retention.defs.config import OutcomeConfig
 from argo_retention.defs.keys import (
     ARCHIVED_WORKFLOWS,
@@ -135,7 +135,7 @@ def retention_outcome(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
                 "refused": len(problems),
                 "exceptions": exceptions_table(
                     [
-                        (f"{d.namespace}/{d.name}", d.outcome.partition(":")[0], d.outcome)
+                        (f"{d.namespace}/{d.name}", *_reason_and_sentence(d.outcome))
                         for d in collected.deletions
                         if d.outcome not in {"deleted", "observed"}
                     ]
@@ -144,3 +144,8 @@ def retention_outcome(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
         )
 
     return retention_outcome
+
+
+def _reason_and_sentence(outcome: str) -> tuple[str, str]:
+    reason, _, sentence = outcome.partition(": ")
+    return reason, sentence or OUTCOMES.get(reason, "")
