@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from argo_retention.core import labels
 from argo_retention.core.config_maps import Section, parse_section
-from argo_retention.core.manifests import describe, executed_spec, section
+from argo_retention.core.manifests import decode, describe, encode, executed_spec, section
 from argo_retention.core.nodes import pod_nodes
 from argo_retention.errors import ConfigurationError, ManifestError
 
@@ -100,8 +101,10 @@ def own_location(template: Mapping[str, Any] | None) -> OwnLocation | None:
 
     Raises ManifestError where it cannot be read.
     """
+    if template is None or template.get("archiveLocation") is None:
+        return None  # nearly all; this is asked for each template of each workflow
     location = Section(
-        value=section(template or {}, "archiveLocation"), source="template's archiveLocation"
+        value=section(template, "archiveLocation"), source="template's archiveLocation"
     )
     try:
         for kind in KINDS:
@@ -127,9 +130,15 @@ def recorded_repository(workflow: Mapping[str, Any]) -> ArtifactRepository | Non
     if not resolved:
         return None
     try:
-        return parse_repository(resolved, source=f"{describe(workflow)}: artifactRepositoryRef")
+        return _parsed(encode(resolved))
     except ConfigurationError as error:
-        raise ManifestError(str(error)) from error
+        raise ManifestError(f"{describe(workflow)}: {error}") from error
+
+
+@lru_cache(maxsize=64)
+def _parsed(repository: bytes) -> ArtifactRepository:
+    """Workflows of one cluster have few repositories among them."""
+    return parse_repository(decode(repository), source="artifactRepositoryRef")
 
 
 def resolve(

@@ -54,7 +54,9 @@ def parse_time(text: str | None, *, what: str) -> datetime | None:
         raise ManifestError(f"{what} is {text!r}, expected an RFC 3339 time") from error
     if moment.tzinfo is None:
         raise ManifestError(f"{what} is {text!r}, expected an RFC 3339 time with its zone")
-    return None if moment.year <= 1 else moment.astimezone(UTC)
+    if moment.year <= 1:
+        return None
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
 
 
 def describe(workflow: Mapping[str, Any]) -> str:
