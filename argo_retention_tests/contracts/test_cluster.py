@@ -4,7 +4,7 @@ The latter through the real adapter and its connections.
 """
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -54,7 +54,7 @@ def test_a_metadata_list_has_everything_but_spec_and_status(world: World) -> Non
         namespace=NS,
         name="full",
         resource_version=int(made["metadata"]["resourceVersion"]),
-        created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        created_at=datetime.fromisoformat(made["metadata"]["creationTimestamp"]),
         deleting=False,
         labels={"workflows.argoproj.io/phase": "Failed"},
         annotations={"note": "é"},

@@ -98,10 +98,11 @@ def test_a_pod_without_statuses_has_no_containers(world: World) -> None:
 
 
 def test_the_pods_of_a_workflow_are_those_with_its_label(world: World) -> None:
+    spec = {"containers": [{"name": "main"}]}
     for name, labels in (("p-1", "w"), ("p-2", "w"), ("other", "w-2")):
         marks = {"workflows.argoproj.io/workflow": labels}
-        world.add("Pod", {"name": name, "namespace": NS, "labels": marks}, spec={})
-    world.add("Pod", {"name": "bare", "namespace": NS}, spec={})
+        world.add("Pod", {"name": name, "namespace": NS, "labels": marks}, spec=spec)
+    world.add("Pod", {"name": "bare", "namespace": NS}, spec=spec)
 
     found = world.cluster.pods_of(namespace=NS, workflow="w")
 

@@ -111,22 +111,24 @@ class Scene:
 
 
 #: What the product asks of the Kubernetes API, and nothing more.
+#: Those of deploy/rbac-with-secrets.yaml, as a test compares.
 RULES: tuple[Mapping[str, Sequence[str]], ...] = (
     {
         "apiGroups": ["argoproj.io"],
         "resources": ["workflows"],
-        "verbs": ["get", "list", "watch", "patch", "delete"],
-    },
-    {
-        "apiGroups": ["argoproj.io"],
-        "resources": ["workflowtemplates", "clusterworkflowtemplates", "cronworkflows"],
-        "verbs": ["get", "list"],
+        "verbs": ["list", "get", "watch", "patch", "delete"],
     },
     {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]},
     {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
-    {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "list"]},
-    {"apiGroups": [""], "resources": ["configmaps", "secrets"], "verbs": ["get"]},
-    {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list"]},
+    {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]},
+    {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]},
+    {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["list"]},
+    {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list"]},
+    {
+        "apiGroups": ["argoproj.io"],
+        "resources": ["cronworkflows", "workflowtemplates"],
+        "verbs": ["list"],
+    },
 )
 
 
