@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from argo_retention.core.logs import LogSource, LogState
+from argo_retention.core.logs import LogRecord, LogSource, LogState
 from argo_retention.errors import (
     ClusterError,
     ClusterForbiddenError,
@@ -168,14 +168,18 @@ def test_p1_a_log_that_is_refused_for_now_is_not_lost(error: ClusterError) -> No
     assert work.log_of(one).state is LogState.STORED
 
 
-def test_p1_a_log_that_may_not_be_read_is_not_lost() -> None:
+def record_after(method: str, error: Exception) -> LogRecord:
+    """What is known of a log after the cluster answered so."""
     work = AtWork()
     one = work.run("one")
-    work.cluster.fail("open_pod_log", ClusterForbiddenError("403 Forbidden\nask"))
-
+    work.cluster.fail(method, error)
     work.archived()
+    return work.log_of(one)
 
-    record = work.log_of(one)
+
+def test_p1_a_log_that_may_not_be_read_is_not_lost() -> None:
+    record = record_after("open_pod_log", ClusterForbiddenError("403 Forbidden\nask"))
+
     assert (record.state, record.reason) == (LogState.UNSETTLED, "403 Forbidden")
 
 
@@ -269,14 +273,10 @@ def test_a_pod_that_is_replaced_while_its_log_is_asked_for_is_lost() -> None:
 
 
 def test_p1_a_404_for_the_log_of_a_pod_that_is_there_settles_nothing() -> None:
-    work = AtWork()
-    one = work.run("one")
-    work.cluster.fail("open_pod_log", PodLogGoneError("404"))
+    record = record_after("open_pod_log", PodLogGoneError("404"))
 
-    work.archived()
-
-    assert work.log_of(one).state is LogState.UNSETTLED
-    assert "is there, its log answers 404" in work.log_of(one).reason
+    assert record.state is LogState.UNSETTLED
+    assert "is there, its log answers 404" in record.reason
 
 
 def test_p1_a_404_for_a_log_whose_pod_cannot_be_asked_for_settles_nothing() -> None:
@@ -292,10 +292,4 @@ def test_p1_a_404_for_a_log_whose_pod_cannot_be_asked_for_settles_nothing() -> N
 
 
 def test_p1_a_pod_that_cannot_be_asked_for_settles_nothing() -> None:
-    work = AtWork()
-    one = work.run("one")
-    work.cluster.fail("get_pod", ClusterError("timeout"))
-
-    work.archived()
-
-    assert work.log_of(one).state is LogState.UNSETTLED
+    assert record_after("get_pod", ClusterError("timeout")).state is LogState.UNSETTLED

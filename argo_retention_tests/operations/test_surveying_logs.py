@@ -43,6 +43,11 @@ def test_the_containers_state_says_whether_there_is_a_log(
     assert words in record.reason
 
 
+TWO_CONTAINERS = [
+    {"name": "main", "containerSet": {"containers": [{"name": "main"}, {"name": "second"}]}}
+]
+
+
 def test_p1_a_running_pod_without_a_status_of_the_container_settles_nothing() -> None:
     work = AtWork()
     one = work.run("one", log=None)
@@ -332,13 +337,7 @@ def test_p4_a_container_that_only_an_artifact_names_has_a_log_too(
 
 def test_containers_of_one_pod_are_asked_for_once() -> None:
     work = AtWork()
-    templates = [
-        {
-            "name": "main",
-            "containerSet": {"containers": [{"name": "main"}, {"name": "second"}]},
-        }
-    ]
-    one = work.run("one", log=None, spec={"templates": templates})
+    one = work.run("one", log=None, spec={"templates": TWO_CONTAINERS})
 
     work.archived()
 
@@ -350,13 +349,7 @@ def test_containers_of_one_pod_are_asked_for_once() -> None:
 def test_p7_what_is_settled_is_not_looked_at_while_another_log_is() -> None:
     """Two containers: the log of one was saved before, the other's could not be had then."""
     work = AtWork()
-    templates = [
-        {
-            "name": "main",
-            "containerSet": {"containers": [{"name": "main"}, {"name": "second"}]},
-        }
-    ]
-    one = work.run("one", spec={"templates": templates})
+    one = work.run("one", spec={"templates": TWO_CONTAINERS})
     work.cluster.change(
         "Pod",
         NAMESPACE,
@@ -380,14 +373,10 @@ def test_p7_what_is_settled_is_not_looked_at_while_another_log_is() -> None:
 
 def test_what_the_node_settles_needs_no_question_while_another_log_does() -> None:
     work = AtWork()
-    templates = [
-        {
-            "name": "main",
-            "containerSet": {"containers": [{"name": "main"}, {"name": "second"}]},
-        }
-    ]
     deleted = {"name": "second-logs", "s3": {"key": "k"}, "deleted": True}
-    one = work.run("one", spec={"templates": templates}, node={"outputs": {"artifacts": [deleted]}})
+    one = work.run(
+        "one", spec={"templates": TWO_CONTAINERS}, node={"outputs": {"artifacts": [deleted]}}
+    )
 
     work.archived()
 
