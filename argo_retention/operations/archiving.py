@@ -200,8 +200,9 @@ def pipeline(batches: Iterator[Sequence[bytes]], work: Callable[[Sequence[bytes]
         room = threading.Semaphore(BATCHES_AT_ONCE + 1)
         try:
             for batch in batches:
-                while not room.acquire(timeout=WAKE_EVERY):
-                    pass
+                has_room = False
+                while not has_room:
+                    has_room = room.acquire(timeout=WAKE_EVERY)
                 for future in [f for f in running if f.done()]:
                     running.discard(future)
                     future.result()

@@ -335,6 +335,46 @@ def test_p4_a_container_that_only_an_artifact_names_has_a_log_too(
     }
 
 
+def test_p1_of_many_pods_those_that_are_there_are_listed_and_each_other_is_asked_for() -> None:
+    """A list shows what is there; that a pod is gone is said only by the answer to its own name."""
+    work = AtWork()
+    names = ("one-1", "one-2", "one-3")
+    nodes = {
+        name: {
+            "id": name,
+            "name": name,
+            "type": "Pod",
+            "phase": "Succeeded",
+            "templateName": "main",
+        }
+        for name in names
+    }
+    one = work.finished(
+        "one",
+        spec={"templates": [{"name": "main", "container": {}}]},
+        status={"nodes": nodes},
+        metadata={"annotations": V1},
+    )
+    labels = {"workflows.argoproj.io/workflow": "one"}
+    for name, marks in (("one-1", labels), ("one-2", {})):
+        work.pod(replace(one, name=name))
+        work.cluster.change(
+            "Pod", NAMESPACE, name, lambda it, m=marks: it["metadata"].update(labels=m)
+        )
+        work.cluster.add_pod_log(namespace=NAMESPACE, pod=name, body=b"hello\n")
+
+    work.archived()
+
+    records = work.archive.log_records(clustername="default", uids=[one.uid])
+    assert {record.node_id: record.state for record in records} == {
+        "one-1": LogState.STORED,
+        "one-2": LogState.STORED,
+        "one-3": LogState.LOST,
+    }
+    assert len(work.cluster.calls_of("pods_of")) == 1
+    assert [call["name"] for call in work.cluster.calls_of("get_pod")] == ["one-2", "one-3"]
+
+
 def test_containers_of_one_pod_are_asked_for_once() -> None:
     work = AtWork()
     one = work.run("one", log=None, spec={"templates": TWO_CONTAINERS})
