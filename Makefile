@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.synced
 ARGS ?=
+# The server does not know its version unless it is told; it is that of testing/cluster/go.mod.
+KUBERNETES := -s -w -X k8s.io/component-base/version.gitVersion=v1.36.3
 
 .DEFAULT_GOAL := help
 
@@ -32,6 +34,11 @@ ui: $(STAMP) ## The same, kept running, with Dagster's UI.
 test: $(STAMP) ## All tests; needs no network but loopback.
 	$(BIN)/pytest $(ARGS)
 
+test-cluster: $(STAMP) ## The cluster's contracts on a real kube-apiserver; needs Go, and minutes at first.
+	@command -v go >/dev/null 2>&1 || { echo "make test-cluster builds a kube-apiserver: install Go 1.26 or newer." >&2; exit 4; }
+	cd testing/cluster && go build -ldflags '$(KUBERNETES)' -o bin/cluster .
+	ARGO_RETENTION_TEST_CLUSTER=$(CURDIR)/testing/cluster/bin/cluster $(BIN)/pytest $(ARGS) argo_retention_tests/cluster
+
 test-sabotage: $(STAMP) ## Break the product on purpose: each patch must turn a promise's test red.
 	$(BIN)/python -m argo_retention_tests.sabotage $(ARGS)
 
@@ -51,4 +58,4 @@ bench: $(STAMP) ## Each figure of the README, with its limit and Argo's way meas
 clean: ## Remove what is made here.
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 
-.PHONY: help venv demo ui test test-sabotage lint coverage bench clean
+.PHONY: help venv demo ui test test-cluster test-sabotage lint coverage bench clean

