@@ -19,6 +19,7 @@ from argo_retention_tests.contracts.cluster_worlds import ADMIN, POWERLESS
 BINARY_VARIABLE = "ARGO_RETENTION_TEST_CLUSTER"
 CRDS = Path(__file__).parents[2] / "testing" / "cluster" / "crds.yaml"
 NODE = "n"
+SERVICE_ACCOUNT = "service-account-token"  # of argo:argo-retention
 SECONDS = 180.0
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
@@ -41,7 +42,9 @@ class RealServer:
     def __enter__(self) -> Self:
         tokens = self._folder / "tokens.csv"
         tokens.write_text(
-            f"{ADMIN},admin,admin,system:masters\n{POWERLESS},nobody,nobody,nobodies\n"
+            f"{ADMIN},admin,admin,system:masters\n"
+            f"{POWERLESS},nobody,nobody,nobodies\n"
+            f"{SERVICE_ACCOUNT},system:serviceaccount:argo:argo-retention,account,system:serviceaccounts\n"
         )
         port, etcd_port = free_ports(2)
         data = self._folder / "data"
