@@ -15,6 +15,7 @@ from argo_retention.core.policy import Policy
 from argo_retention.core.proofs import Facts, ProvenVersion
 from argo_retention.core.reasons import Verdict
 from argo_retention.core.settings_file import parse_settings
+from argo_retention.operations.garbage import rare_collections
 from benchmarks.figures import Bar, Figure, Spent, clock, rounds
 from benchmarks.opening import CLUSTER
 from benchmarks.stage import NOW, Stage
@@ -45,7 +46,7 @@ def measure(stage: Stage) -> list[Figure]:
     everything = list(_candidates(count))
 
     def ours(_: int) -> Spent:
-        with clock(count) as spent:
+        with rare_collections(), clock(count) as spent:  # as `operations.planning.plan_now` does
             plan = plan_retention(everything, policy=policy, now=NOW)
         verdicts = dict.fromkeys(Verdict, 0)
         for decision in plan.decisions:

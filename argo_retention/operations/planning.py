@@ -78,6 +78,7 @@ def make_plan(site: Site, grant: LeaseGrant) -> MadePlan:
     return _keep_plan(site, grant, plan)
 
 
+@rare_collections()
 def plan_now(site: Site, workflows: Sequence[LiveWorkflow], *, now: datetime) -> Plan:
     """The plan for these live workflows with what the ledger knows now."""
     return plan_retention(

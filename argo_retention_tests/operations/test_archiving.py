@@ -66,9 +66,7 @@ def test_p1_a_list_that_fails_in_the_middle_fails_and_loses_nothing(
     with pytest.raises(ListIncompleteError):
         work.archived()
 
-    # Of what came, batches that were not begun yet are called off.
-    assert set(work.row_uids()) <= set(runs[:2])
-
+    assert set(work.row_uids()) <= set(runs[:2])  # batches that were not begun are called off
     work.next_run()
     work.archived()
     assert set(work.row_uids()) == set(runs)
