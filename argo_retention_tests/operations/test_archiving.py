@@ -56,9 +56,8 @@ def test_many_come_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_p1_a_list_that_fails_in_the_middle_fails_and_loses_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(archiving, "SINGLE_GETS_UP_TO", 0)
-    monkeypatch.setattr(archiving, "PAGE", 1)
-    monkeypatch.setattr(archiving, "BATCH", 1)
+    for name, value in (("SINGLE_GETS_UP_TO", 0), ("PAGE", 1), ("BATCH", 1)):
+        monkeypatch.setattr(archiving, name, value)
     work = AtWork()
     runs = [work.run(f"run-{number}").uid for number in range(4)]
     work.cluster.fail("list_full", ListIncompleteError("page 3 failed"), after=2)
