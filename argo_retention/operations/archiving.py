@@ -30,11 +30,11 @@ from argo_retention.operations.site import Site
 from argo_retention.operations.snapshotting import stream_snapshot
 from argo_retention.operations.waiting import WAKE_EVERY, result_of
 
-BATCH = 50
+BATCH = 25
 PAGE = (
     50  # full objects of one answer, each of whose bytes is in memory twice while it is taken apart
 )
-BATCHES_AT_ONCE = 4
+BATCHES_AT_ONCE = 3
 SINGLE_GETS_UP_TO = 200  # more unproven ones than this, and a paged list is cheaper
 GETS_IN_FLIGHT = 16
 EXCEPTIONS_KEPT = 1000
