@@ -65,6 +65,10 @@ class PlanRefusedError(ArgoRetentionError):
     """A plan may not be applied: too old, used, of another policy, or stopped by a brake."""
 
 
+class IdentityError(ArgoRetentionError):
+    """Cluster, database and bucket do not belong together as they did; a person has to accept it."""
+
+
 class LeaseHeldError(ArgoRetentionError):
     """Another run works on this cluster."""
 

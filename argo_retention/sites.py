@@ -4,7 +4,7 @@ Nothing is sent before `open_site` is entered; leaving it closes all connections
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from argo_retention.core.settings import ClusterSettings, Settings
 from argo_retention.core.settings_file import parse_settings
 from argo_retention.errors import ConfigurationError
 from argo_retention.operations.discovering import database_target, discover
+from argo_retention.operations.identifying import look
 from argo_retention.operations.log_stores import LogStores
 from argo_retention.operations.site import Installation, Progress, Site, no_progress
 
@@ -106,6 +107,14 @@ def open_site(
                 by_whom=by_whom,
                 progress=progress,
             )
+
+
+def what_moved(settings: Settings, partition: str) -> Sequence[str]:
+    """What speaks against cluster, database and bucket belonging together, a sentence each; reads only."""
+    with open_site(
+        settings, partition, run_id="", root_run="", by_whom="argo-retention doctor"
+    ) as site:
+        return look(site).conflicts
 
 
 def _tables(installation: Installation, log_stores: LogStores) -> TableStore:

@@ -69,6 +69,19 @@ class ParquetTables(TableStore):
         with self._whole(path):
             return pq.read_table(content)
 
+    def read_text(self, path: str) -> str | None:
+        """UTF-8; what is not UTF-8 is an ObjectStoreError."""
+        content = self._files.get(path)
+        try:
+            return None if content is None else bytes(content).decode()
+        except UnicodeDecodeError as error:
+            raise ObjectStoreError(f"{self.uri(path)}: expected text: {error}.") from error
+
+    def write_text(self, path: str, text: str) -> str:
+        """One put."""
+        self._files.put_stream(path, [text.encode()], {})
+        return self.uri(path)
+
     def uri(self, path: str) -> str:
         """Full address of a file, for people."""
         return self._files.place.uri_of(path)

@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import click
@@ -17,7 +18,7 @@ from argo_retention.cli.options import cluster_option, config_option, json_optio
 from argo_retention.cli.rendering import console, paragraph, print_json, safe
 from argo_retention.operations.doctoring.examining import Instruments, examine
 from argo_retention.operations.doctoring.findings import Finding, Status
-from argo_retention.sites import load_settings, open_archive, open_cluster, utc_now
+from argo_retention.sites import load_settings, open_archive, open_cluster, utc_now, what_moved
 
 _MARGIN = 8  # columns of the status
 _STYLES = {Status.OK: "green", Status.WARNING: "yellow", Status.FAILED: "red"}
@@ -39,6 +40,7 @@ def command(cluster: str | None, config: Path, as_json: bool) -> int:
         open_archive=open_archive,
         open_log_store=open_log_store,
         probe=probe_bucket,
+        conflicts=partial(what_moved, settings),
         environment=os.environ,
         clock=utc_now,
     )

@@ -22,6 +22,7 @@ COMMANDS = {
     "run": "argo_retention.cli.run",
     "status": "argo_retention.cli.status",
     "explain": "argo_retention.cli.explain",
+    "accept": "argo_retention.cli.accept",
 }
 
 

@@ -27,3 +27,7 @@ cluster_option: Callable[[Any], Any] = click.option(
 json_option: Callable[[Any], Any] = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document instead of tables."
 )
+
+because_option: Callable[[Any], Any] = click.option(
+    "--because", "because", required=True, metavar="TEXT", help="Why, for those who ask later."
+)

@@ -26,7 +26,7 @@ from argo_retention.core.manifests import (
 from argo_retention.core.nodes import log_artifacts, pod_nodes, whole_status
 from argo_retention.core.phases import WorkflowPhase
 from argo_retention.core.proofs import ProvenVersion, facts_of
-from argo_retention.core.proving import row_resource_version, same_workflow
+from argo_retention.core.proving import same_workflow
 from argo_retention.errors import ConfigurationError, ManifestError, RowRefusedError
 from argo_retention.operations.config_maps import ConfigMaps
 from argo_retention.operations.log_tasks import FullWorkflow, LogTask, first_line
@@ -267,7 +267,7 @@ class BatchArchiver:
         )
         objects |= dict.fromkeys((r.bucket, r.key) for r in logs if r.key)
         row = item.row
-        is_right = row is not None and _is_right(row, item.resource_version, manifest)
+        is_right = row is not None and _is_right(row, manifest)
         proof = ProvenVersion(
             clustername=installation.clustername,
             uid=full.uid,
@@ -342,12 +342,12 @@ _DELETION_MARKS = ("deletionTimestamp", "deletionGracePeriodSeconds")
 _COMPLETED = frozenset(phase.value for phase in WorkflowPhase if phase.is_completed)
 
 
-def _is_right(row: ArchivedRow, live_version: int, manifest: Mapping[str, Any]) -> bool:
-    """Whether the row that stands there holds this workflow and our logs (rule 3 of the proof)."""
+def _is_right(row: ArchivedRow, manifest: Mapping[str, Any]) -> bool:
+    """Whether the row that stands there holds this workflow and our logs (rule 3 of the proof).
+
+    Its resourceVersion may be higher than the workflow's: when etcd was set back, so were those.
+    """
     archived = decode(restore_null(row.workflow))
-    version = row_resource_version(archived)
-    if version is not None and version > live_version:
-        return False
     # That it is being deleted (by us, and a finalizer holds it) is no reason to write its row anew.
     metadata = {k: v for k, v in manifest["metadata"].items() if k not in _DELETION_MARKS}
     # Compared with the workflow that names our logs: the row must name them too.

@@ -26,7 +26,7 @@ from argo_retention.operations.guarding import check_sound
 from argo_retention.operations.pacing import Pace
 from argo_retention.operations.planning import claimable_plan, plan_now, read_plan
 from argo_retention.operations.site import Site
-from argo_retention.operations.snapshotting import list_live, refusal_of_counts
+from argo_retention.operations.snapshotting import list_to_delete_by, refusal_of_counts
 from argo_retention.operations.waiting import result_of
 
 BATCH = 100
@@ -71,7 +71,7 @@ def collect(site: Site, grant: LeaseGrant, *, plan_id: str | None = None) -> Col
     check_sound(site, deletes=True)
     record = claimable_plan(site, kind="retention", plan_id=plan_id)
     planned = read_plan(site, record)
-    live = list_live(site)
+    live = list_to_delete_by(site)
     refusal = refusal_of_counts(site, len(live))
     if refusal:
         raise PlanRefusedError(refusal)

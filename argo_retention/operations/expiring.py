@@ -33,7 +33,7 @@ from argo_retention.operations.planning import claimable_plan
 from argo_retention.operations.site import Site
 from argo_retention.operations.snapshotting import (
     held_namespaces,
-    list_live,
+    list_to_delete_by,
     refusal_of_counts,
 )
 from argo_retention.operations.waiting import result_of
@@ -71,7 +71,7 @@ def expire(site: Site, grant: LeaseGrant, *, plan_id: str | None = None) -> Expi
     check_sound(site, deletes=True)
     record = claimable_plan(site, kind="expiry", plan_id=plan_id)
     planned = read_expiry_plan(site, record).removals
-    live = list_live(site)
+    live = list_to_delete_by(site)
     refusal = refusal_of_counts(site, len(live))
     if refusal:
         raise PlanRefusedError(refusal)

@@ -1,9 +1,10 @@
-"""What must be sound before anything is written or deleted: database, clocks, bucket."""
+"""What must be sound before anything is written or deleted: database, identity, clocks, bucket."""
 
 from datetime import datetime, timedelta
 
 from argo_retention.core.ledger import DatabaseFacts
 from argo_retention.errors import ClockSkewError, DatabaseError
+from argo_retention.operations.identifying import check_identity
 from argo_retention.operations.site import Site
 
 SUPPORTED_SCHEMA_VERSIONS = range(
@@ -14,12 +15,14 @@ MAX_CLOCK_SKEW = timedelta(minutes=5)
 
 
 def check_sound(site: Site, *, deletes: bool) -> DatabaseFacts:
-    """Raise unless the database may be written and all clocks agree; the bucket is tried for deletions.
+    """Raise unless the database may be written, nobody moved and all clocks agree.
 
-    Raises DatabaseError, ClockSkewError, ObjectStoreError or ClusterError; nothing was changed then.
+    The bucket is tried for deletions. Raises DatabaseError, IdentityError, ClockSkewError, ObjectStoreError
+    or ClusterError; nothing was changed then.
     """
     facts = site.archive.facts()
     check_database(facts)
+    check_identity(site)
     clocks = {"the API server": site.cluster.server_time(), "the database": facts.now}
     installation = site.installation
     repository = installation.repository

@@ -15,9 +15,16 @@ from argo_retention.core.live_workflows import LiveWorkflow
 from argo_retention.core.opinions import Candidate
 from argo_retention.core.planning import Decision, Plan, plan_retention, runs_needed
 from argo_retention.core.reasons import Reason, Verdict
-from argo_retention.errors import ClockSkewError, ConfigurationError, DatabaseError
+from argo_retention.errors import (
+    ClockSkewError,
+    ConfigurationError,
+    DatabaseError,
+    IdentityError,
+    ObjectStoreError,
+)
 from argo_retention.operations.expiry_plans import expiry_plan_now, read_expiry_plan
 from argo_retention.operations.guarding import check_clocks, check_database
+from argo_retention.operations.identifying import check_identity
 from argo_retention.operations.planning import plan_now, read_plan
 from argo_retention.operations.site import Site
 from argo_retention.operations.snapshotting import held_namespaces, list_live, refusal_of_counts
@@ -212,7 +219,8 @@ def _unsound(site: Site, facts: DatabaseFacts) -> list[str]:
     texts = []
     try:
         check_database(facts)
-    except DatabaseError as error:
+        check_identity(site)
+    except (DatabaseError, IdentityError, ObjectStoreError) as error:
         texts.append(str(error))
     try:
         check_clocks(

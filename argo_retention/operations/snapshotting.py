@@ -8,7 +8,9 @@ from argo_retention.core import labels
 from argo_retention.core.ledger import LeaseGrant, SnapshotRecord
 from argo_retention.core.live_workflows import LiveWorkflow, OwnerReference
 from argo_retention.core.policy import SHARE_COUNTS_FROM
+from argo_retention.core.ports.cluster import MetadataPage
 from argo_retention.errors import ListIncompleteError
+from argo_retention.operations.identifying import begin_run, check_identity, check_list
 from argo_retention.operations.site import Site
 
 SNAPSHOT_SCHEMA: Mapping[str, str] = {
@@ -57,18 +59,21 @@ class Snapshot:
 
 
 def take_snapshot(site: Site, grant: LeaseGrant) -> Snapshot:
-    """List, write the file, remember the counts. Raises ListIncompleteError; then there is no snapshot."""
+    """List, write the file, remember the counts.
+
+    Raises ListIncompleteError or IdentityError; then there is no snapshot.
+    """
     installation = site.installation
+    known = check_identity(site)
     path = snapshot_path(installation.partition, site.run_id)
     by_phase: dict[str, int] = {}
-    versions: list[str] = []
+    versions: list[int] = []
 
     def batches() -> Iterator[Sequence[Mapping[str, Any]]]:
         done = 0
-        for page in site.cluster.list_metadata(
-            selector=installation.selector, namespace=installation.managed_namespace
-        ):
-            versions.append(page.resource_version)
+        for page in _pages(site):
+            if not versions:  # the same on each page
+                versions.append(check_list(site, page.resource_version))
             done += len(page.workflows)
             for workflow in page.workflows:
                 phase = workflow.phase or "none"
@@ -83,6 +88,8 @@ def take_snapshot(site: Site, grant: LeaseGrant) -> Snapshot:
     finished = by_phase.pop("finished", 0)
     live = sum(by_phase.values())
     refusal = refusal_of_counts(site, live)
+    version = versions[0] if versions else 0
+    begin_run(site, grant, known, resource_version=version)
     record = SnapshotRecord(
         clustername=installation.clustername,
         instanceid=installation.instanceid,
@@ -90,7 +97,7 @@ def take_snapshot(site: Site, grant: LeaseGrant) -> Snapshot:
         path=path,
         live=live,
         finished=finished,
-        resource_version=versions[0] if versions else "",
+        resource_version=str(version),
         accepted=not refusal,
     )
     site.archive.record_snapshot(grant, record)
@@ -156,11 +163,24 @@ def read_snapshot(site: Site) -> tuple[SnapshotRecord, list[LiveWorkflow]]:
 
 
 def list_live(site: Site) -> list[LiveWorkflow]:
-    """All workflows now, by a fresh consistent list."""
-    pages = site.cluster.list_metadata(
+    """All workflows now, by a fresh consistent list, to be looked at."""
+    return [workflow for page in _pages(site) for workflow in page.workflows]
+
+
+def list_to_delete_by(site: Site) -> list[LiveWorkflow]:
+    """The same, to delete by it: IdentityError where the cluster was set back."""
+    live: list[LiveWorkflow] = []
+    for number, page in enumerate(_pages(site)):
+        if number == 0:
+            check_list(site, page.resource_version)
+        live += page.workflows
+    return live
+
+
+def _pages(site: Site) -> Iterator[MetadataPage]:
+    return site.cluster.list_metadata(
         selector=site.installation.selector, namespace=site.installation.managed_namespace
     )
-    return [workflow for page in pages for workflow in page.workflows]
 
 
 def held_namespaces(site: Site) -> dict[str, str]:

@@ -183,7 +183,6 @@ def database_missing_right(scene: Scene, name: str) -> Sequence[str]:
         "foreigner",
         f"CREATE ROLE argo_reader LOGIN PASSWORD '{WRONG_PASSWORD}'",
         "GRANT SELECT ON argo_archived_workflows TO argo_reader",
-        "REVOKE TEMPORARY ON DATABASE foreigner FROM PUBLIC",
     )
     reader = {"username": "argo_reader", "password": WRONG_PASSWORD}
     installed(scene, name, database=url, database_secret=reader)

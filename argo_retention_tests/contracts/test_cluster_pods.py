@@ -11,14 +11,14 @@ from argo_retention_tests.contracts.cluster_worlds import CREATED, NS, World, wo
 
 
 def test_namespaces_come_with_their_annotations(world: World) -> None:
-    world.add("Namespace", {"name": "held", "annotations": {"argo-retention.io/hold": "audit"}})
-    world.add("Namespace", {"name": "plain"})
+    hold = {"argo-retention.io/hold": "audit"}
+    held = world.add("Namespace", {"name": "held", "annotations": hold})
+    plain = world.add("Namespace", {"name": "plain"})
 
     found = world.cluster.namespaces()
 
-    hold = {"argo-retention.io/hold": "audit"}
-    assert Namespace(name="held", annotations=hold) in found
-    assert Namespace(name="plain", annotations={}) in found
+    assert Namespace(name="held", annotations=hold, uid=held["metadata"]["uid"]) in found
+    assert Namespace(name="plain", annotations={}, uid=plain["metadata"]["uid"]) in found
 
 
 def test_the_servers_time_is_utc_in_whole_seconds(world: World) -> None:

@@ -165,3 +165,14 @@ def test_a_table_may_be_made_from_another_while_that_is_read(tables: TableStore)
     tables.write("plans/prod/1.parquet", SCHEMA, tables.read(PATH))
 
     assert read(tables, "plans/prod/1.parquet") == [ROW, ROW]
+
+
+def test_a_text_is_replaced_and_a_missing_one_is_none(tables: TableStore) -> None:
+    assert tables.read_text("identity.json") is None
+
+    address = tables.write_text("identity.json", "one")
+    tables.write_text("identity.json", "zwei: ü\n")
+
+    assert tables.read_text("identity.json") == "zwei: ü\n"
+    assert address == tables.uri("identity.json")
+    assert tables.paths("") == ["identity.json"]

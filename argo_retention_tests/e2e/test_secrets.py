@@ -48,6 +48,9 @@ def everything_written(world: World, folder: Path) -> Iterator[tuple[str, str]]:
         name = psycopg.sql.Identifier("argo_retention", table)
         yield f"table {table}", repr(world.query(psycopg.sql.SQL("SELECT * FROM {}").format(name)))
     for key in world.files().keys(OUR_FILES):
+        if not key.endswith(".parquet"):
+            yield f"file {key}", str(world.body(world.scene.buckets[0], key))
+            continue
         frame = load_snapshot(
             f"s3://{world.scene.buckets[0]}/{key}",
             endpoint=world.s3.endpoint,

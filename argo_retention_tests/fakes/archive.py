@@ -22,6 +22,7 @@ from argo_retention.core.proofs import ProvenVersion
 from argo_retention.core.row_guards import ExistingRow, check_scope, refusal_of
 from argo_retention.errors import DatabaseError, LeaseHeldError, LeaseLostError
 from argo_retention_tests.fakes.archive_expiry import FakeExpiry
+from argo_retention_tests.fakes.archive_identities import FakeIdentities
 from argo_retention_tests.fakes.archive_ledger import FakeLedger
 from argo_retention_tests.fakes.archive_tables import (
     Key,
@@ -32,7 +33,7 @@ from argo_retention_tests.fakes.archive_tables import (
 )
 
 
-class FakeArchive(FakeLedger, FakeExpiry):
+class FakeArchive(FakeLedger, FakeExpiry, FakeIdentities):
     """Behaves as PostgresArchive does; `argo_retention_tests/contracts/test_archive*.py` hold it to that.
 
     `archive.put_row(row)` is Argo archiving, `archive.remove_row(cluster, uid)` Argo expiring;

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from argo_retention.core.archive_rows import ArchiveRow
+from argo_retention.core.bindings import Binding, DatabaseIdentity
 from argo_retention.core.ledger import Deletion, ExpiryUnit, LeaseGrant, PlanRecord, SnapshotRecord
 from argo_retention.core.logs import LogRecord, LogReference
 from argo_retention.core.ports.archive import Archive
@@ -75,6 +76,9 @@ class FakeTables(Faulty, Archive):
         self.logs: dict[tuple[str, str, str, str], LogRecord] = {}
         self.references_by_row: dict[Key, set[LogReference]] = {}
         self.rows_read: dict[Key, ArchiveRow] = {}
+        self.installation = DatabaseIdentity()
+        self.bindings: dict[tuple[str, str], Binding] = {}
+        self.acceptances: list[tuple[tuple[str, ...], str, str]] = []  # moved, because, by whom
         self.leases: dict[tuple[str, str], Lease] = {}
         self.deletions: dict[tuple[str, str, str], tuple[str, Deletion]] = {}
         self.units: dict[Key, tuple[str, ExpiryUnit]] = {}

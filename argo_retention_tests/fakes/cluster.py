@@ -59,6 +59,8 @@ class FakeCluster(Faulty, Cluster):
         self._denied: list[tuple[str, str, str | None]] = []
         # Operations call from many threads.
         self._lock = threading.RLock()
+        anchor = {"name": "kube-system", "uid": "kube-system-uid", "resourceVersion": "1"}
+        self._objects.add({"kind": "Namespace", "metadata": anchor}, self._stamp())
 
     # -- what a test puts in -----------------------------------------------------------------------
 
@@ -274,7 +276,11 @@ class FakeCluster(Faulty, Cluster):
     def namespaces(self) -> Sequence[Namespace]:
         with self._called("namespaces", "list", "Namespace"):
             return [
-                Namespace(name=meta["name"], annotations=dict(meta.get("annotations", {})))
+                Namespace(
+                    name=meta["name"],
+                    annotations=dict(meta.get("annotations", {})),
+                    uid=meta["uid"],
+                )
                 for meta in (
                     found["metadata"] for found in self._objects.select("Namespace", None, "")
                 )

@@ -30,6 +30,7 @@ class FakeTableStore(Faulty, TableStore):
     def __init__(self) -> None:
         super().__init__()
         self.files: dict[str, list[dict[str, Any]]] = {}
+        self.texts: dict[str, str] = {}
 
     def write(
         self, path: str, schema: Mapping[str, str], batches: Iterable[Sequence[Mapping[str, Any]]]
@@ -49,6 +50,15 @@ class FakeTableStore(Faulty, TableStore):
         if self.files[path]:
             yield deepcopy(self.files[path])
 
+    def read_text(self, path: str) -> str | None:
+        self._meet("read_text", {"path": path})
+        return self.texts.get(path)
+
+    def write_text(self, path: str, text: str) -> str:
+        self._meet("write_text", {"path": path})
+        self.texts[path] = text
+        return self.uri(path)
+
     def uri(self, path: str) -> str:
         return f"memory://tables/{path}"
 
@@ -56,7 +66,9 @@ class FakeTableStore(Faulty, TableStore):
         self._meet("paths", {"prefix": prefix})
         folder = prefix.strip("/")
         return sorted(
-            path for path in self.files if path.startswith(f"{folder}/" if folder else "")
+            path
+            for path in (*self.files, *self.texts)
+            if path.startswith(f"{folder}/" if folder else "")
         )
 
     def _row(self, path: str, schema: Mapping[str, str], row: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Doctor on fakes: what a test changes, and how it asks for one finding."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from argo_retention.core.ports.cluster import Cluster
 from argo_retention.core.ports.log_store import LogStore
 from argo_retention.core.s3_credentials import S3Credentials
 from argo_retention.core.settings import ClusterSettings, Settings
+from argo_retention.errors import ArgoRetentionError
 from argo_retention.operations.doctoring.examining import Instruments, examine
 from argo_retention.operations.doctoring.findings import Finding, Status
 from argo_retention.operations.site import Installation
@@ -45,6 +46,7 @@ class Practice:
         self.environment: Mapping[str, str] = {}
         self.targets: list[DatabaseTarget] = []
         self.now = NOW
+        self.moved: Sequence[str] | ArgoRetentionError = ()
 
     def examine(self, **settings: object) -> list[Finding]:
         """Findings of one cluster with these settings."""
@@ -56,10 +58,16 @@ class Practice:
             open_archive=self._open_archive,
             open_log_store=self._open_log_store,
             probe=probe_bucket,
+            conflicts=self._conflicts,
             environment=self.environment,
             clock=lambda: self.now,
         )
         return list(examine(settings, list(settings.clusters), instruments))
+
+    def _conflicts(self, _name: str) -> Sequence[str]:
+        if isinstance(self.moved, ArgoRetentionError):
+            raise self.moved
+        return self.moved
 
     def _connect(self, _settings: ClusterSettings, _name: str) -> Cluster:
         return self.cluster

@@ -315,26 +315,6 @@ def test_a_row_that_argo_wrote_rightly_is_only_proven() -> None:
     assert (done.archived, done.proven_now) == (0, 1)
 
 
-def test_p1_an_older_object_never_overwrites_a_newer_row() -> None:
-    work = AtWork({"logs": {"save": "none"}})
-    one = work.run("one", log=None)
-    work.archived()
-    key = ("default", one.uid)
-    row = work.archive.argo_rows[key]
-    newer = row.workflow.replace(
-        b'"resourceVersion":"' + str(one.resource_version).encode(), b'"resourceVersion":"999999'
-    )
-    assert newer != row.workflow
-    work.archive.argo_rows[key] = replace(row, workflow=newer, resource_version=999999)
-    work.archive.proofs.clear()
-    work.next_run()
-
-    done = work.archived()
-
-    assert refusals(done)["one"] == ("refused_row", "the archive has a newer version of it")
-    assert work.archive.argo_rows[key].workflow == newer
-
-
 def test_p1_a_row_that_the_database_refuses_is_found_and_the_others_go_on() -> None:
     work = AtWork()
     for number in range(5):

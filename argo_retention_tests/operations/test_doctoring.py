@@ -6,8 +6,10 @@ import yaml
 
 from argo_retention.core.settings import Settings
 from argo_retention.errors import (
+    ArgoRetentionError,
     ClusterError,
     DatabaseError,
+    IdentityError,
     ObjectStoreError,
 )
 from argo_retention.operations.doctoring.findings import Status, listed
@@ -215,7 +217,6 @@ class TestDatabase:
                 'SELECT on odd"name',
                 "SELECT on argo_workflows (there is no such table)",
                 "schema argo_retention (USAGE on it, or CREATE on the database)",
-                "TEMPORARY on database argo",
                 "something new",
             ]
         }
@@ -230,7 +231,6 @@ class TestDatabase:
             'GRANT CREATE ON DATABASE "argo" TO "argo";',
             "-- or, where the schema may not be made by argo:",
             '-- CREATE SCHEMA argo_retention AUTHORIZATION "argo";',
-            'GRANT TEMPORARY ON DATABASE "argo" TO "argo";',
         ]
 
     def test_tables_that_are_not_there_are_said_once(self, practice: Practice) -> None:
@@ -325,3 +325,33 @@ def test_a_persistence_without_postgresql_is_said(practice: Practice) -> None:
     )
 
     assert "expected postgresql, found mysql" in finding(practice.examine(), "database").what
+
+
+class TestIdentity:
+    def test_what_moved_is_said_with_the_way_on(self, practice: Practice) -> None:
+        practice.moved = ["the cluster moved: it is another"]
+
+        found = finding(practice.examine(), "identity")
+
+        assert (found.status, found.what) == (Status.FAILED, "the cluster moved: it is another")
+        assert found.mend.endswith("argo-retention accept prod --because TEXT")
+
+    @pytest.mark.parametrize(
+        ("error", "status"),
+        [
+            (IdentityError("identity.json: expected the identity"), Status.FAILED),
+            (ObjectStoreError("no bucket"), Status.WARNING),
+        ],
+    )
+    def test_what_cannot_be_asked_is_said(
+        self, practice: Practice, error: ArgoRetentionError, status: Status
+    ) -> None:
+        practice.moved = error
+
+        found = finding(practice.examine(), "identity")
+
+        assert found.status is status
+        assert str(error) in found.what
+
+    def test_all_as_it_was(self, practice: Practice) -> None:
+        assert finding(practice.examine(), "identity").status is Status.OK

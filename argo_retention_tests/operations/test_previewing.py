@@ -145,7 +145,8 @@ def test_before_the_first_run_nothing_is_proven_and_our_tables_are_not_asked() -
     assert not seen.archive_ready
     assert seen.expiry is None
     assert seen.refusals == []
-    assert {call.method for call in world.archive.calls} == {"facts"}
+    # `identity` looks whether our tables are there before it asks them.
+    assert {call.method for call in world.archive.calls} == {"facts", "identity"}
 
 
 def test_argos_tables_missing_is_a_refusal_not_a_crash() -> None:

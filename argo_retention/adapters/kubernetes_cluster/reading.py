@@ -23,6 +23,7 @@ from argo_retention.core.ports.cluster import Namespace
 
 class _NamespaceMeta(msgspec.Struct, frozen=True):
     name: str
+    uid: str
     annotations: dict[str, str] | None = None
 
 
@@ -82,7 +83,10 @@ def namespaces(transport: Transport) -> Sequence[Namespace]:
         for page in raw_pages(transport, paths.NAMESPACES, namespace=None)
         for item in page.items or ()
     )
-    return [Namespace(name=meta.name, annotations=meta.annotations or {}) for meta in found]
+    return [
+        Namespace(name=meta.name, annotations=meta.annotations or {}, uid=meta.uid)
+        for meta in found
+    ]
 
 
 def allowed(

@@ -6,6 +6,7 @@ from typing import Self
 from argo_retention.adapters.postgres_archive.connection import Sessions
 from argo_retention.adapters.postgres_archive.expiry import PostgresExpiry
 from argo_retention.adapters.postgres_archive.facts import PostgresFacts
+from argo_retention.adapters.postgres_archive.identities import PostgresIdentities
 from argo_retention.adapters.postgres_archive.leases import PostgresLeases
 from argo_retention.adapters.postgres_archive.ledger import PostgresLedger
 from argo_retention.adapters.postgres_archive.logs import PostgresLogs
@@ -17,6 +18,7 @@ from argo_retention.core.database_target import DatabaseTarget
 class PostgresArchive(
     PostgresFacts,
     PostgresLeases,
+    PostgresIdentities,
     PostgresRows,
     PostgresProofs,
     PostgresLogs,

@@ -62,8 +62,6 @@ class PostgresFacts(PostgresPart):
             f"SELECT, INSERT, UPDATE, DELETE on argo_retention.{row['table_name']}"
             for row in connection.execute(_FACTS["missing_own_rights"])
         ]
-        if not own["has_temporary"]:
-            missing.append(f"TEMPORARY on database {own['database']}")
         return missing
 
     def migrate(self) -> Sequence[str]:

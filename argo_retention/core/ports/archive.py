@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any
 
+from argo_retention.core.bindings import Binding, DatabaseIdentity
 from argo_retention.core.ledger import (
     ArchivedRow,
     DatabaseFacts,
@@ -68,6 +69,39 @@ class Archive(ABC):
     @abstractmethod
     def lease_holder(self, *, clustername: str, instanceid: str) -> Mapping[str, Any] | None:
         """Holder as {root_run, host, since, heartbeat}, None when free."""
+
+    # -- identity -------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def identity(self, *, clustername: str) -> DatabaseIdentity:
+        """Whose database this is, and all bindings of this clusterName; empty before the first run."""
+
+    @abstractmethod
+    def begin_run(
+        self, grant: LeaseGrant, binding: Binding, *, installation: str, runs: int
+    ) -> DatabaseIdentity:
+        """Count a run and bind the cluster, in one transaction; what is known then.
+
+        `installation` names a database that has no name yet. The counter becomes one more than the larger of
+        its own and `runs`, the binding's resourceVersion never less than it was.
+        """
+
+    @abstractmethod
+    def accept(
+        self,
+        grant: LeaseGrant,
+        binding: Binding,
+        *,
+        moved: Sequence[str],
+        because: str,
+        by_whom: str,
+        void_proofs: bool,
+    ) -> None:
+        """Record that a person took what moved for right: the binding replaces all of its clusterName.
+
+        With `void_proofs` no version of this installation counts as proven any more: each has to be compared
+        with its row again (rule 3).
+        """
 
     # -- archiving ------------------------------------------------------------------------------------
 

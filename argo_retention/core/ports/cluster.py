@@ -96,6 +96,7 @@ class Namespace:
 
     name: str
     annotations: Mapping[str, str]
+    uid: str = ""
 
 
 class Cluster(ABC):

@@ -1,4 +1,4 @@
-"""Port: the Parquet files of snapshots and plans."""
+"""Port: the files below `storage.uri`: snapshots and plans as Parquet, and small ones of text."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class TableStore(ABC):
-    """Parquet files under `storage.uri`: written once, whole or not at all."""
+    """Files below `storage.uri`, each written whole or not at all. Raises ObjectStoreError."""
 
     @abstractmethod
     def write(
@@ -21,6 +21,14 @@ class TableStore(ABC):
     @abstractmethod
     def read(self, path: str) -> Iterator[Sequence[dict[str, Any]]]:
         """Batches of rows as written. Raises ObjectStoreError when the file is not there."""
+
+    @abstractmethod
+    def read_text(self, path: str) -> str | None:
+        """A small file of text; None where it is not there."""
+
+    @abstractmethod
+    def write_text(self, path: str, text: str) -> str:
+        """Write a small file of text, or replace it; returns its URI."""
 
     @abstractmethod
     def uri(self, path: str) -> str:

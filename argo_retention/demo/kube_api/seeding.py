@@ -34,8 +34,8 @@ class Seeder:
         for line in _lines(folder / "objects.ndjson"):
             resource, fields = self._completed(line)
             namespaces.add(self._load(resource, fields).namespace)
-        # No object can be in a namespace that is not there.
-        for name in sorted(namespaces - {""}):
+        # No object can be in a namespace that is not there, and every cluster has this one.
+        for name in sorted({*namespaces, "kube-system"} - {""}):
             if self._store.get(NAMESPACES, name) is None:
                 self.put_namespace(name)
         for line in _lines(folder / "pod_logs.ndjson"):

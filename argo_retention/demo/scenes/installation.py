@@ -40,6 +40,7 @@ def install_argo(
     postgres: PostgresAddress,
 ) -> None:
     """Put Argo's own objects into the namespace `argo`; `clusterName` only where it is not `default`."""
+    stage.put_namespace("kube-system")  # every cluster has it
     stage.put_namespace(NAMESPACE)
     _deployment(
         stage,

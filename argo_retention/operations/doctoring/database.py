@@ -11,7 +11,6 @@ from argo_retention.operations.guarding import UNREADABLE_VERSION, check_schema,
 
 _ABSENT = "(there is no such table)"
 _TABLE_RIGHT = re.compile(r"(\w+) on (\S+)")
-_TEMPORARY = re.compile(r"TEMPORARY on database (.+)")
 
 
 def examine_database(
@@ -70,8 +69,6 @@ def grants(missing: Sequence[str], target: DatabaseTarget) -> str:
                 f"-- or, where the schema may not be made by {target.user}:\n"
                 f"-- CREATE SCHEMA argo_retention AUTHORIZATION {user};"
             )
-        elif temporary := _TEMPORARY.fullmatch(right):
-            statements.append(f"GRANT TEMPORARY ON DATABASE {_quoted(temporary[1])} TO {user};")
         elif table := _TABLE_RIGHT.fullmatch(right):
             of_tables.setdefault(table[2], []).append(table[1])
     on_tables = [

@@ -11,7 +11,7 @@ from argo_retention.core.ports.archive import Archive
 from argo_retention.core.ports.cluster import Cluster
 from argo_retention.core.ports.log_store import LogStore
 from argo_retention.core.settings import ClusterSettings, Settings
-from argo_retention.errors import ArgoRetentionError, ClockSkewError
+from argo_retention.errors import ArgoRetentionError, ClockSkewError, IdentityError
 from argo_retention.operations.discovering import (
     database_target,
     discover,
@@ -24,6 +24,7 @@ from argo_retention.operations.doctoring.findings import Finding, Findings
 from argo_retention.operations.doctoring.rights import examine_rights
 from argo_retention.operations.guarding import check_clocks
 from argo_retention.operations.log_stores import LogStores, OpenLogStore
+from argo_retention.operations.log_tasks import first_line
 from argo_retention.operations.site import Installation
 
 
@@ -35,6 +36,7 @@ class Instruments:
     open_archive: Callable[[DatabaseTarget, Installation | None], AbstractContextManager[Archive]]
     open_log_store: OpenLogStore
     probe: Callable[[LogStore], BucketFacts]
+    conflicts: Callable[[str], Sequence[str]]  # name of the cluster → what moved, a sentence each
     environment: Mapping[str, str]
     clock: Callable[[], datetime]
 
@@ -94,6 +96,7 @@ def _examine_cluster(
     yield from examine_deleters(findings, cluster, installation)
     if target is None:
         return None
+    yield _identity(findings, instruments)
     return _Shelf(
         target.host,
         target.port,
@@ -227,3 +230,21 @@ def _clocks(findings: Findings, ours: datetime, clocks: dict[str, datetime]) -> 
         return findings.failed("clocks", error)
     most = max(abs(ours - theirs).total_seconds() for theirs in clocks.values())
     return findings.ok("clocks", f"{', '.join(clocks)}: at most {most:.0f} s from ours")
+
+
+def _identity(findings: Findings, instruments: Instruments) -> Finding:
+    what = "identity"
+    try:
+        moved = instruments.conflicts(findings.cluster)
+    except IdentityError as error:
+        return findings.failed(what, error)
+    except ArgoRetentionError as error:
+        return findings.warning(what, f"not tried: {first_line(error)}")
+    if not moved:
+        return findings.ok(what, "cluster, database and bucket are those that belong together")
+    return findings.failed(
+        what,
+        "; ".join(moved),
+        "# if it is meant; otherwise mend the settings\n"
+        f"argo-retention accept {findings.cluster} --because TEXT",
+    )

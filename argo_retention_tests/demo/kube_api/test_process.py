@@ -45,7 +45,7 @@ def test_the_official_client_works_through_the_kubeconfig(tmp_path, for_kubectl)
             namespaces = kubernetes.client.CoreV1Api(api).list_namespace()
 
         assert [item["metadata"]["uid"] for item in found["items"]] == ["u0", "u1", "u2"]
-        assert [item.metadata.name for item in namespaces.items] == ["demo"]
+        assert [item.metadata.name for item in namespaces.items] == ["demo", "kube-system"]
         assert config.stat().st_mode & 0o077 == 0
         pid = server.pid
     with pytest.raises(ProcessLookupError):

@@ -35,15 +35,13 @@ WHERE
     END;
 
 -- name: own_rights
--- Whether our own schema is there and usable, or may be made, and whether COPY has a place for its batches.
+-- Whether our own schema is there and usable, or may be made.
 SELECT
     CASE
         WHEN to_regnamespace('argo_retention') IS NULL
             THEN has_database_privilege(current_database(), 'CREATE')
         ELSE has_schema_privilege('argo_retention', 'USAGE')
-    END AS has_schema,
-    has_database_privilege(current_database(), 'TEMPORARY') AS has_temporary,
-    current_database() AS database;
+    END AS has_schema;
 
 -- name: missing_own_rights
 -- Our own tables that this user may not read and write.

@@ -1,0 +1,63 @@
+"""Whose database the fake archive is."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from argo_retention.core.bindings import Binding, DatabaseIdentity
+from argo_retention.core.ledger import LeaseGrant
+from argo_retention_tests.fakes.archive_tables import FakeTables
+
+
+class FakeIdentities(FakeTables):
+    def identity(self, *, clustername: str) -> DatabaseIdentity:
+        self._meet("identity", {"clustername": clustername})
+        found = [each for (name, _), each in sorted(self.bindings.items()) if name == clustername]
+        return replace(self.installation, bindings=tuple(found))
+
+    def begin_run(
+        self, grant: LeaseGrant, binding: Binding, *, installation: str, runs: int
+    ) -> DatabaseIdentity:
+        with self._fenced("begin_run", grant, binding=binding):
+            known = self.installation
+            self.installation = DatabaseIdentity(
+                installation=known.installation or installation,
+                runs=max(known.runs, runs) + 1,
+                made_at=known.made_at or self.now,
+            )
+            self._bind(binding)
+        return self.identity(clustername=grant.clustername)
+
+    def accept(
+        self,
+        grant: LeaseGrant,
+        binding: Binding,
+        *,
+        moved: Sequence[str],
+        because: str,
+        by_whom: str,
+        void_proofs: bool,
+    ) -> None:
+        with self._fenced("accept", grant, binding=binding):
+            for key, known in list(self.bindings.items()):
+                same = key == (binding.clustername, binding.instanceid)
+                other = key[0] == binding.clustername and known.cluster_uid != binding.cluster_uid
+                if same or other:
+                    del self.bindings[key]
+            self._bind(binding)
+            self.acceptances.append((tuple(moved), because, by_whom))
+            if void_proofs:
+                for uid, proof in self.proofs.items():
+                    if (uid[0], proof.instanceid) == (grant.clustername, grant.instanceid):
+                        version = replace(proof.version, resource_version=0, live_version=0)
+                        self.proofs[uid] = replace(proof, version=version)
+
+    def _bind(self, binding: Binding) -> None:
+        key = binding.clustername, binding.instanceid
+        known = self.bindings.get(key)
+        self.bindings[key] = replace(
+            binding,
+            resource_version=max(
+                binding.resource_version, known.resource_version if known is not None else 0
+            ),
+            bound_at=known.bound_at if known is not None else self.now,
+        )
