@@ -6,7 +6,7 @@ What the bytes mean is known to the callers, `s3_log_store` and `parquet_tables`
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -161,6 +161,10 @@ class ObjectFiles:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """All keys below a prefix, which means whole segments: `a/b` has `a/b/c` below it, not `a/bc`."""
+        return (key for key, _ in self.written(prefix))
+
+    def written(self, prefix: str) -> Iterator[tuple[str, datetime]]:
+        """The same, with LastModified of each."""
         folder = prefix.strip("/")
         pages = obstore.list(self._store, folder or None, chunk_size=1000)
         while True:
@@ -169,7 +173,7 @@ class ObjectFiles:
             if page is None:
                 return
             for meta in page:
-                yield meta["path"]
+                yield meta["path"], meta["last_modified"]
 
     def _demand_missing_key(self, missing: "_MissingError") -> None:
         """Raise unless S3 itself said that it is the key that is missing."""

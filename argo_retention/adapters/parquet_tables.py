@@ -5,7 +5,7 @@ Rows are turned into columns and back a column at a time.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC
+from datetime import UTC, datetime
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
@@ -85,6 +85,14 @@ class ParquetTables(TableStore):
     def uri(self, path: str) -> str:
         """Full address of a file, for people."""
         return self._files.place.uri_of(path)
+
+    def remove(self, path: str) -> None:
+        """One DELETE."""
+        self._files.delete(path)
+
+    def written(self, prefix: str) -> Mapping[str, datetime]:
+        """By listing."""
+        return dict(self._files.written(prefix))
 
     def paths(self, prefix: str) -> Sequence[str]:
         """Paths below a prefix of whole segments, sorted."""

@@ -22,6 +22,9 @@ COMMANDS = {
     "run": "argo_retention.cli.run",
     "status": "argo_retention.cli.status",
     "explain": "argo_retention.cli.explain",
+    "pause": "argo_retention.cli.pause",
+    "resume": "argo_retention.cli.resume",
+    "undo": "argo_retention.cli.undo",
     "accept": "argo_retention.cli.accept",
 }
 

@@ -1,4 +1,4 @@
-"""Labels, annotations and finalizers, spelled as Argo Workflows spells them, and our own two annotations."""
+"""Labels, annotations and finalizers, spelled as Argo Workflows spells them, and our own annotations."""
 
 from enum import StrEnum
 
@@ -25,6 +25,14 @@ ARTIFACT_GC_FINALIZER = PREFIX + "artifact-gc"
 
 HOLD = "argo-retention.io/hold"  # annotation of a Workflow or Namespace; its value is the reason
 ARCHIVE_TTL = "argo-retention.io/archive-ttl"  # annotation of a Workflow; only lengthens
+
+
+RESTORED_FROM = (
+    "argo-retention.io/restored-from"  # annotation of a copy that is only looked at: the uid
+)
+PAUSE = (
+    "argo-retention.io/pause"  # annotation of the controller's ConfigMap; its value is the reason
+)
 
 
 class ArchivingStatus(StrEnum):

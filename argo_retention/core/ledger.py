@@ -135,6 +135,18 @@ class LeaseGrant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """One row of `pauses`: nothing is deleted while it holds."""
+
+    clustername: str
+    instanceid: str
+    because: str
+    by_whom: str
+    until: datetime | None  # None: until somebody resumes
+    since: datetime | None = None  # by the database's clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseFacts:
     """What doctor and the guards ask of the database."""
 

@@ -88,4 +88,5 @@ OUTCOMES = {
     "terminating": "deletion accepted, a finalizer holds it",
     "gone": "to be deleted, but somebody else was first",
     "changed": "to be deleted, but it had changed, so it was kept",
+    "paused": "to be deleted, but somebody paused deletions",
 }

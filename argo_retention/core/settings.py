@@ -167,6 +167,10 @@ class RetentionSettings(_Model):
     plan_max_age: Duration = Field(
         timedelta(hours=24), description="A plan older than this is refused."
     )
+    undo: Duration = Field(
+        timedelta(days=14),
+        description="How long rows of deleted workflows are kept outside the database; 0: not.",
+    )
 
 
 class ArchiveSettings(_Model):
@@ -201,6 +205,9 @@ class ExpirySettings(_Model):
     )
     vanished_grace: Duration = Field(
         timedelta(days=7), description="How long logs outlive a row that somebody else removed."
+    )
+    undo: Duration = Field(
+        timedelta(0), description="How long expired rows are kept outside the database; 0: not."
     )
 
 

@@ -51,3 +51,8 @@ def exceptions_table(rows: Sequence[tuple[str, str, str]]) -> dg.MarkdownMetadat
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
+
+
+def mode_of(*, applied: bool, paused: str) -> str:
+    """What an outcome did: deleted, only looked, or only looked because somebody paused."""
+    return "paused" if paused else "apply" if applied else "observe"

@@ -12,6 +12,7 @@ from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from argo_retention.core import labels
 from argo_retention.core.identities import Identity, identify
 from argo_retention.core.ledger import LeaseGrant
 from argo_retention.core.live_workflows import LiveWorkflow
@@ -133,6 +134,8 @@ def to_archive(site: Site) -> Callable[[LiveWorkflow], bool]:
     }
 
     def needs(workflow: LiveWorkflow) -> bool:
+        if labels.RESTORED_FROM in workflow.annotations:
+            return False  # a copy of one that is archived
         if workflow.resource_version in proven.get(workflow.uid, ()):
             return False
         return selector is None or selector.matches(workflow.labels)

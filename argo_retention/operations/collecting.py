@@ -2,8 +2,9 @@
 
 The cluster is listed afresh and planned again; what goes is the intersection. Batches of at most 100: intents
 are committed, the rows are read again and locked, DELETE carries uid and resourceVersion, outcomes are
-recorded, and only then are the rows released. In mode observe all is done but the requests, and nothing is
-recorded as deleted.
+recorded, and only then are the rows released. Before the requests the rows are kept for undo, after them the
+outcomes are written to the audit. In mode observe all is done but the requests, and nothing is recorded as
+deleted; the same while somebody has paused deletions.
 """
 
 import threading
@@ -21,12 +22,15 @@ from argo_retention.core.planning import Decision, Plan, intersection, waves
 from argo_retention.core.ports.cluster import DeleteOutcome, DeleteResult, DeleteTarget, Sending
 from argo_retention.core.reasons import Reason, Verdict, sentence
 from argo_retention.errors import ClusterError, PlanRefusedError
+from argo_retention.operations.auditing import Audit
 from argo_retention.operations.garbage import rare_collections
 from argo_retention.operations.guarding import check_sound
 from argo_retention.operations.pacing import Pace
+from argo_retention.operations.pausing import pause_now
 from argo_retention.operations.planning import claimable_plan, plan_now, read_plan
 from argo_retention.operations.site import Site
 from argo_retention.operations.snapshotting import list_to_delete_by, refusal_of_counts
+from argo_retention.operations.undoing import DELETED, Reasons, RowKeeper, throw_away
 from argo_retention.operations.waiting import result_of
 
 BATCH = 100
@@ -35,6 +39,7 @@ FAILURES_BEFORE_STOP = 20
 
 OBSERVED = "observed"
 OWNER_STAYS = "refused: it owns a workflow that stays"
+PAUSED = "paused"  # then what `pausing` says
 STOPPED = "refused: the run was stopped before the request"
 #: TERMINATING is not among them: what a finalizer holds is still owned.
 LEFT_THE_CLUSTER = frozenset({DeleteOutcome.DELETED.value, DeleteOutcome.GONE.value, OBSERVED})
@@ -45,10 +50,11 @@ class Collected:
     """What became of a plan's removals."""
 
     plan: PlanRecord
-    applied: bool  # False: mode observe, nothing was sent
+    applied: bool  # False: mode observe, or paused; nothing was sent
     outcomes: Mapping[str, int]  # outcome or reason → how many
     deletions: Sequence[Deletion]  # one for each planned removal, with its outcome
     resolved: Sequence[Deletion]  # intents of earlier runs whose end was found out now
+    paused: str = ""  # who paused, since when and why
 
     @property
     def deleted(self) -> int:
@@ -82,15 +88,22 @@ def collect(site: Site, grant: LeaseGrant, *, plan_id: str | None = None) -> Col
     going = intersection(planned, fresh)
     intents = {d.uid: _intent(site, record, d) for d in planned.removals}
     left_out = _left_out(planned, fresh, intents, going={d.uid for d in going})
-    applies = site.installation.applies
+    paused = pause_now(site) if site.installation.applies else ""
+    applies = site.installation.applies and not paused
     if applies and not site.archive.claim_plan(grant, record.plan_id):
         raise PlanRefusedError(
             f"Plan {record.plan_id} was used or superseded a moment ago. Nothing was deleted."
         )
-    collector = _Collector(site, grant, applies=applies)
+    audit = Audit(site)
+    audit.deletions(resolved)
+    collector = _Collector(site, grant, audit, applies=applies)
     done = collector.run(waves(going), intents)
+    if paused:
+        done = [structs.replace(d, outcome=f"{PAUSED}: {paused}") for d in done]
     if applies and left_out:
         site.archive.record_deletions(grant, left_out)
+    if applies:
+        throw_away(site)
     deletions = [*done, *left_out]
     return Collected(
         plan=record,
@@ -98,6 +111,7 @@ def collect(site: Site, grant: LeaseGrant, *, plan_id: str | None = None) -> Col
         outcomes=Counter(_kind(d.outcome) for d in deletions),
         deletions=deletions,
         resolved=resolved,
+        paused=paused or next((_detail(d.outcome) for d in done if _kind(d.outcome) == PAUSED), ""),
     )
 
 
@@ -173,12 +187,18 @@ def _kind(outcome: str) -> str:
     return outcome.partition(":")[0]
 
 
+def _detail(outcome: str) -> str:
+    return outcome.partition(": ")[2]
+
+
 class _Collector:
     """Batches of intents, sent at the configured rate."""
 
-    def __init__(self, site: Site, grant: LeaseGrant, *, applies: bool) -> None:
+    def __init__(self, site: Site, grant: LeaseGrant, audit: Audit, *, applies: bool) -> None:
         self._site = site
         self._grant = grant
+        self._audit = audit
+        self._keeper = RowKeeper(site, kind=DELETED)
         self._applies = applies
         self._pace = Pace(site.installation.policy.brakes.per_second)
         self._stop = threading.Event()
@@ -235,6 +255,9 @@ class _Collector:
             return [structs.replace(intent, outcome=STOPPED) for intent in intents]
         archive = self._site.archive
         if self._applies:
+            paused = pause_now(self._site)
+            if paused:
+                return self._paused(intents, paused, total)
             archive.record_deletions(self._grant, intents)
         outcomes: list[Deletion] = []
         try:
@@ -245,6 +268,13 @@ class _Collector:
             # and the next run finds out by a list.
             if self._applies and outcomes:
                 archive.record_deletions(self._grant, outcomes)
+                self._audit.deletions(outcomes)
+        return outcomes
+
+    def _paused(self, intents: Sequence[Deletion], paused: str, total: int) -> list[Deletion]:
+        outcomes = [structs.replace(each, outcome=f"{PAUSED}: {paused}") for each in intents]
+        self._site.archive.record_deletions(self._grant, outcomes)
+        self._advance(len(outcomes), total)
         return outcomes
 
     def _send(
@@ -263,6 +293,14 @@ class _Collector:
             self._advance(1, total)
 
         if self._applies and places:
+            self._keeper.keep(
+                {
+                    intents[place].uid: Reasons(
+                        reason=intents[place].reason, plan_id=intents[place].plan_id
+                    )
+                    for place in places
+                }
+            )
             self._site.cluster.delete_workflows(
                 [_target(intents[place]) for place in places],
                 Sending(turn=self._pace.turn, is_stopped=self._stop.is_set, report=report),

@@ -9,7 +9,7 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from msgspec import structs
 
@@ -21,14 +21,14 @@ from argo_retention.core.expiry_planning import (
 )
 from argo_retention.core.ledger import ExpiryUnit, LeaseGrant, PlanRecord
 from argo_retention.core.live_workflows import LiveWorkflow
-from argo_retention.core.log_guards import object_guard
 from argo_retention.core.logs import LogReference, LogState
-from argo_retention.core.ports.log_store import LogStore, ObjectDeletion
-from argo_retention.errors import ArgoRetentionError, ObjectStoreError, PlanRefusedError
+from argo_retention.errors import PlanRefusedError
+from argo_retention.operations.auditing import Audit
+from argo_retention.operations.expiring_objects import LogObject, ObjectDeleter
 from argo_retention.operations.expiry_plans import read_expiry_plan
 from argo_retention.operations.garbage import rare_collections
 from argo_retention.operations.guarding import check_sound
-from argo_retention.operations.log_tasks import METADATA_UID
+from argo_retention.operations.pausing import pause_now
 from argo_retention.operations.planning import claimable_plan
 from argo_retention.operations.site import Site
 from argo_retention.operations.snapshotting import (
@@ -36,6 +36,7 @@ from argo_retention.operations.snapshotting import (
     list_to_delete_by,
     refusal_of_counts,
 )
+from argo_retention.operations.undoing import EXPIRED, Reasons, RowKeeper, throw_away
 from argo_retention.operations.waiting import result_of
 
 BATCH = 500
@@ -59,6 +60,9 @@ class Expired:
     failed: list[str] = field(
         default_factory=list
     )  # "namespace/name: why"; the next run tries again
+    paused: str = (
+        ""  # who paused, since when and why; what was not done then stays for the next run
+    )
 
 
 @rare_collections()
@@ -77,9 +81,11 @@ def expire(site: Site, grant: LeaseGrant, *, plan_id: str | None = None) -> Expi
         raise PlanRefusedError(refusal)
     installation = site.installation
     going = _look_again(site, planned, live)
-    result = Expired(plan=record, applied=installation.applies, planned=len(planned))
+    paused = pause_now(site) if installation.applies else ""
+    applies = installation.applies and not paused
+    result = Expired(plan=record, applied=applies, planned=len(planned), paused=paused)
     result.not_now = result.planned - len(going)
-    if not installation.applies:
+    if not applies:
         return result
     if not site.archive.claim_plan(grant, record.plan_id):
         raise PlanRefusedError(
@@ -91,6 +97,7 @@ def expire(site: Site, grant: LeaseGrant, *, plan_id: str | None = None) -> Expi
     result.resumed = len(resumed)
     versions = {d.uid: d.live_version for d in going if d.live_version is not None}
     expirer.run([*resumed, *units], versions)
+    throw_away(site)
     return result
 
 
@@ -155,16 +162,6 @@ def _resumable(
     ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Object:
-    """One log object that a unit names; `etag` is "" where nobody recorded one yet."""
-
-    unit: ExpiryUnit
-    bucket: str
-    key: str
-    etag: str
-
-
 class _Expirer:
     """Batches of units; the log objects of a batch go side by side, its rows in one small transaction."""
 
@@ -176,8 +173,10 @@ class _Expirer:
         self._result = result
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._unproven = _unproven_live(site, live)
         self._committed: set[str] = set()
+        self._deleter = ObjectDeleter(site, live, committed=self._committed, stop=self._stop)
+        self._keeper = RowKeeper(site, kind=EXPIRED)
+        self._audit = Audit(site)
 
     def run(self, units: Sequence[ExpiryUnit], live_versions: Mapping[str, int]) -> None:
         """Expire all units; a batch that fails leaves its units open for the next run."""
@@ -212,14 +211,14 @@ class _Expirer:
                 for future in futures:
                     future.cancel()
 
-    def _objects_of(self, units: Sequence[ExpiryUnit]) -> Mapping[str, Sequence[_Object]]:
+    def _objects_of(self, units: Sequence[ExpiryUnit]) -> Mapping[str, Sequence[LogObject]]:
         """uid → log objects that its row or the ledger names; none for a unit whose objects are done."""
-        objects: dict[str, list[_Object]] = defaultdict(list)
+        objects: dict[str, list[LogObject]] = defaultdict(list)
         waiting = [unit for unit in units if unit.stage != "objects_done"]
         for batch in _batches(waiting, ASKED_AT_ONCE):
             by_uid = {unit.uid: unit for unit in batch}
             for (uid, bucket, key), etag in self._named(list(by_uid)).items():
-                objects[uid].append(_Object(unit=by_uid[uid], bucket=bucket, key=key, etag=etag))
+                objects[uid].append(LogObject(unit=by_uid[uid], bucket=bucket, key=key, etag=etag))
         return objects
 
     def _named(self, uids: Sequence[str]) -> Mapping[tuple[str, str, str], str]:
@@ -238,7 +237,7 @@ class _Expirer:
         return {**named, **recorded}
 
     def _begin(
-        self, units: Sequence[ExpiryUnit], objects: Mapping[str, Sequence[_Object]]
+        self, units: Sequence[ExpiryUnit], objects: Mapping[str, Sequence[LogObject]]
     ) -> list[ExpiryUnit]:
         """Record the intent of units whose row is still the planned one; these units.
 
@@ -264,12 +263,12 @@ class _Expirer:
     def _expire(
         self,
         units: Sequence[ExpiryUnit],
-        objects: Mapping[str, Sequence[_Object]],
+        objects: Mapping[str, Sequence[LogObject]],
         pool: ThreadPoolExecutor,
         live_versions: Mapping[str, int],
         total: int,
     ) -> None:
-        if self._stop.is_set():
+        if self._stop.is_set() or self._is_paused():
             return
         named = [o for unit in units for o in objects.get(unit.uid, ())]
         ready = self._delete_objects(units, named, pool) if named else units
@@ -278,8 +277,11 @@ class _Expirer:
     def _expire_rows(
         self, units: Sequence[ExpiryUnit], live_versions: Mapping[str, int], total: int
     ) -> None:
-        if self._stop.is_set():
+        if self._stop.is_set() or self._is_paused():
             return
+        self._keeper.keep(
+            {unit.uid: Reasons(reason=unit.reason, plan_id=unit.plan_id) for unit in units}
+        )
         gone = set(self._site.archive.expire_rows(self._grant, units, live_versions=live_versions))
         with self._lock:
             self._result.units_done += len(gone)
@@ -289,12 +291,23 @@ class _Expirer:
                 if unit.uid not in gone
             ]
             done = self._result.units_done
+        self._audit.expired(
+            structs.replace(unit, stage="done") for unit in units if unit.uid in gone
+        )
         self._site.progress("expire", done, total)
+
+    def _is_paused(self) -> bool:
+        """Whether somebody paused meanwhile; units that were begun stay open."""
+        paused = pause_now(self._site)
+        if paused:
+            with self._lock:
+                self._result.paused = paused
+        return bool(paused)
 
     def _delete_objects(
         self,
         units: Sequence[ExpiryUnit],
-        objects: Sequence[_Object],
+        objects: Sequence[LogObject],
         pool: ThreadPoolExecutor,
     ) -> list[ExpiryUnit]:
         """Delete objects that nobody else needs; returns the units that have no failed object."""
@@ -306,7 +319,7 @@ class _Expirer:
             clustername=self._site.installation.clustername, objects=references
         )
         futures = [
-            pool.submit(self._delete_object, o, others.get((o.bucket, o.key), ())) for o in objects
+            pool.submit(self._deleter.delete, o, others.get((o.bucket, o.key), ())) for o in objects
         ]
         kept: dict[str, list[str]] = defaultdict(list)
         failed: set[str] = set()
@@ -330,66 +343,6 @@ class _Expirer:
             self._site.archive.record_units(self._grant, finished)
         return [*finished, *(unit for unit in units if unit.uid not in named)]
 
-    def _delete_object(self, o: _Object, others: Sequence[str]) -> tuple[str, str]:
-        """(outcome, why) of one object; never raises but on an interruption."""
-        if self._stop.is_set():
-            return "failed", "the run was stopped"
-        if not o.bucket:
-            return "kept", "its row does not tell the bucket (a template has a location of its own)"
-        try:
-            store = self._store(o)
-            head = store.head(o.key)
-            if head is None:
-                return ObjectDeletion.GONE.value, ""
-            etag = o.etag or head.etag
-            guard = object_guard(
-                o.key,
-                uid=o.unit.uid,
-                others=[uid for uid in others if uid not in self._committed],
-                live_namesakes=self._namesakes(o),
-                exclusive_bucket=self._site.installation.policy.exclusive_bucket,
-                owner_in_metadata=head.metadata.get(METADATA_UID, ""),
-            )
-            if guard:
-                return "kept", guard
-            outcome = store.delete(o.key, etag=etag)
-        except ArgoRetentionError as error:
-            return "failed", str(error).partition("\n")[0]
-        if outcome is ObjectDeletion.CHANGED:
-            return "kept", "it was overwritten since it was recorded (another ETag)"
-        return outcome.value, ""
-
-    def _namesakes(self, o: _Object) -> frozenset[str]:
-        """Live workflows, not proven yet, whose name stands in the key: they may name the object next."""
-        names = {o.unit.name, *o.key.split("/")}
-        found = {uid for name in names for uid in self._unproven.get(name, ())}
-        return frozenset(found - {o.unit.uid})
-
-    def _store(self, o: _Object) -> LogStore:
-        repository = self._site.installation.repository
-        if repository is None or repository.s3 is None:
-            raise ObjectStoreError(
-                f"There is no S3 repository in the configuration any more to reach {o.bucket}."
-            )
-        location = replace(repository.s3, bucket=o.bucket)
-        return self._site.log_stores.of(location, namespace=o.unit.namespace)
-
 
 def _batches(units: Sequence[ExpiryUnit], size: int) -> list[Sequence[ExpiryUnit]]:
     return [units[i : i + size] for i in range(0, len(units), size)]
-
-
-def _unproven_live(site: Site, live: Sequence[LiveWorkflow]) -> dict[str, frozenset[str]]:
-    """Name → uids of live workflows of that name whose references are not recorded (not proven)."""
-    proven = {
-        proof.uid: proof
-        for proof in site.archive.proven_versions(
-            clustername=site.installation.clustername, uids=[w.uid for w in live]
-        )
-    }
-    names: dict[str, set[str]] = defaultdict(set)
-    for workflow in live:
-        proof = proven.get(workflow.uid)
-        if proof is None or not proof.holds_for(workflow.resource_version):
-            names[workflow.name].add(workflow.uid)
-    return {name: frozenset(uids) for name, uids in names.items()}

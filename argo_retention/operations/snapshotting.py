@@ -42,7 +42,7 @@ SNAPSHOT_COLUMNS: Mapping[str, str] = {
     "created_at": "metadata.creationTimestamp, UTC",
     "deleting": "metadata.deletionTimestamp is set",
     "labels": "metadata.labels",
-    "annotations": "those of argo-retention.io only: holds and TTLs",
+    "annotations": "those of argo-retention.io only: holds, TTLs and restored-from",
     "finalizers": "metadata.finalizers",
     "owners": "metadata.ownerReferences as kind/name/uid",
 }
@@ -212,7 +212,7 @@ def to_row(workflow: LiveWorkflow) -> dict[str, Any]:
     }
 
 
-_OUR_ANNOTATIONS = frozenset({labels.HOLD, labels.ARCHIVE_TTL})
+_OUR_ANNOTATIONS = frozenset({labels.HOLD, labels.ARCHIVE_TTL, labels.RESTORED_FROM})
 
 
 def from_row(row: Mapping[str, Any]) -> LiveWorkflow:

@@ -1,15 +1,19 @@
-"""Contract of the archive port: whose database it is, and what was accepted."""
+"""Contract of the archive port: whose database it is, what was accepted, and pauses."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from argo_retention.core.bindings import Binding, DatabaseIdentity
+from argo_retention.core.ledger import Pause
 from argo_retention_tests.contracts.archive_worlds import (
     CLUSTER,
     ArchiveWorld,
     archive_worlds,
+    argo_row,
     lease,
     write,
 )
@@ -89,3 +93,49 @@ def test_accepting_voids_proofs_when_it_is_told_to(
 
     [proof] = world.archive.proven_versions(clustername=CLUSTER)
     assert proof.resource_version == version
+
+
+SCOPE = {"clustername": CLUSTER, "instanceid": ""}
+
+
+def paused(**given: object) -> Pause:
+    return Pause(**{**SCOPE, "because": "x", "by_whom": "jo", "until": None, **given})  # type: ignore[arg-type]
+
+
+def test_a_pause_holds_until_it_is_resumed_and_the_last_one_counts(world: ArchiveWorld) -> None:
+    world.archive.pause(paused())
+    world.archive.pause(paused(because="y"))
+
+    found = world.archive.pause_of(**SCOPE)
+
+    assert found is not None
+    assert found.since is not None
+    assert replace(found, since=None) == paused(because="y")
+    assert world.archive.pause_of(clustername=CLUSTER, instanceid="blue") is None
+    assert world.archive.resume(**SCOPE) == found
+    assert world.archive.pause_of(**SCOPE) is None
+    assert world.archive.resume(**SCOPE) is None
+
+
+@pytest.mark.parametrize(("hours", "holds"), [(-1, False), (1, True)])
+def test_a_pause_ends_by_itself(world: ArchiveWorld, hours: int, holds: bool) -> None:
+    until = world.archive.facts().now + timedelta(hours=hours)
+    world.archive.pause(paused(until=until))
+
+    assert (world.archive.pause_of(**SCOPE) is not None) == holds
+
+
+def test_whole_rows_are_as_they_were_written(world: ArchiveWorld) -> None:
+    row = argo_row("u1", labels={"a": "b", "c": ""})
+    world.put_row(row)
+    world.put_row(argo_row("u2", labels={}))
+
+    found = {
+        r.uid: r for r in world.archive.whole_rows(clustername=CLUSTER, uids=["u1", "u2", "x"])
+    }
+
+    assert sorted(found) == ["u1", "u2"]
+    one = found["u1"]
+    assert replace(one, workflow=row.workflow) == row
+    assert json.loads(one.workflow) == json.loads(row.workflow)
+    assert found["u2"].labels == {}

@@ -176,3 +176,17 @@ def test_a_text_is_replaced_and_a_missing_one_is_none(tables: TableStore) -> Non
     assert tables.read_text("identity.json") == "zwei: ü\n"
     assert address == tables.uri("identity.json")
     assert tables.paths("") == ["identity.json"]
+
+
+def test_files_are_removed_and_tell_when_they_were_written(tables: TableStore) -> None:
+    tables.write_text("audit/prod/1.ndjson", "{}")
+    tables.write(PATH, SCHEMA, [[ROW]])
+
+    written = tables.written("")
+
+    assert sorted(written) == ["audit/prod/1.ndjson", PATH]
+    assert all(moment.utcoffset() == timedelta(0) for moment in written.values())
+    tables.remove(PATH)
+    tables.remove(PATH)
+    assert list(tables.written("")) == ["audit/prod/1.ndjson"]
+    assert tables.written("audit/prod").keys() == {"audit/prod/1.ndjson"}

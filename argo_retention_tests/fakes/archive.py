@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
+from argo_retention.core.archive_rows import ArchiveRow
 from argo_retention.core.ledger import (
     ArchivedRow,
     DatabaseFacts,
@@ -160,6 +161,12 @@ class FakeArchive(FakeLedger, FakeExpiry, FakeIdentities):
             for row in rows
             if row is not None
         ]
+
+    def whole_rows(self, *, clustername: str, uids: Sequence[str]) -> Sequence[ArchiveRow]:
+        self._meet("whole_rows", {"clustername": clustername, "uids": uids})
+        with self._lock:
+            rows = [self.argo_rows.get((clustername, uid)) for uid in dict.fromkeys(uids)]
+        return [row for row in rows if row is not None]
 
     def offloaded_nodes(self, *, clustername: str, uid: str, version: str) -> bytes | None:
         self._meet("offloaded_nodes", {"uid": uid, "version": version})

@@ -1,10 +1,10 @@
-"""Whose database the fake archive is."""
+"""Whose database the fake archive is, and whether it is paused."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 from argo_retention.core.bindings import Binding, DatabaseIdentity
-from argo_retention.core.ledger import LeaseGrant
+from argo_retention.core.ledger import LeaseGrant, Pause
 from argo_retention_tests.fakes.archive_tables import FakeTables
 
 
@@ -61,3 +61,16 @@ class FakeIdentities(FakeTables):
             ),
             bound_at=known.bound_at if known is not None else self.now,
         )
+
+    def pause(self, pause: Pause) -> None:
+        self._meet("pause", {"pause": pause})
+        self.pauses[pause.clustername, pause.instanceid] = replace(pause, since=self.now)
+
+    def resume(self, *, clustername: str, instanceid: str) -> Pause | None:
+        self._meet("resume", {"clustername": clustername})
+        return self.pauses.pop((clustername, instanceid), None)
+
+    def pause_of(self, *, clustername: str, instanceid: str) -> Pause | None:
+        self._meet("pause_of", {"clustername": clustername})
+        found = self.pauses.get((clustername, instanceid))
+        return found if found and (found.until is None or found.until > self.now) else None

@@ -12,7 +12,14 @@ from typing import Any
 
 from argo_retention.core.archive_rows import ArchiveRow
 from argo_retention.core.bindings import Binding, DatabaseIdentity
-from argo_retention.core.ledger import Deletion, ExpiryUnit, LeaseGrant, PlanRecord, SnapshotRecord
+from argo_retention.core.ledger import (
+    Deletion,
+    ExpiryUnit,
+    LeaseGrant,
+    Pause,
+    PlanRecord,
+    SnapshotRecord,
+)
 from argo_retention.core.logs import LogRecord, LogReference
 from argo_retention.core.ports.archive import Archive
 from argo_retention.core.proofs import ProvenVersion
@@ -79,6 +86,7 @@ class FakeTables(Faulty, Archive):
         self.installation = DatabaseIdentity()
         self.bindings: dict[tuple[str, str], Binding] = {}
         self.acceptances: list[tuple[tuple[str, ...], str, str]] = []  # moved, because, by whom
+        self.pauses: dict[tuple[str, str], Pause] = {}
         self.leases: dict[tuple[str, str], Lease] = {}
         self.deletions: dict[tuple[str, str, str], tuple[str, Deletion]] = {}
         self.units: dict[Key, tuple[str, ExpiryUnit]] = {}

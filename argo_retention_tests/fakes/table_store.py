@@ -31,6 +31,8 @@ class FakeTableStore(Faulty, TableStore):
         super().__init__()
         self.files: dict[str, list[dict[str, Any]]] = {}
         self.texts: dict[str, str] = {}
+        self.now = datetime(2026, 6, 15, 12, tzinfo=UTC)
+        self._written: dict[str, datetime] = {}
 
     def write(
         self, path: str, schema: Mapping[str, str], batches: Iterable[Sequence[Mapping[str, Any]]]
@@ -41,6 +43,7 @@ class FakeTableStore(Faulty, TableStore):
             rows += [self._row(path, schema, row) for row in batch]
             self._meet("write", {"path": path}, after=number)
         self.files[path] = rows
+        self._written[path] = self.now
         return self.uri(path)
 
     def read(self, path: str) -> Iterator[Sequence[dict[str, Any]]]:
@@ -57,10 +60,19 @@ class FakeTableStore(Faulty, TableStore):
     def write_text(self, path: str, text: str) -> str:
         self._meet("write_text", {"path": path})
         self.texts[path] = text
+        self._written[path] = self.now
         return self.uri(path)
 
     def uri(self, path: str) -> str:
         return f"memory://tables/{path}"
+
+    def remove(self, path: str) -> None:
+        self._meet("remove", {"path": path})
+        self.files.pop(path, None)
+        self.texts.pop(path, None)
+
+    def written(self, prefix: str) -> Mapping[str, datetime]:
+        return {path: self._written[path] for path in self.paths(prefix)}
 
     def paths(self, prefix: str) -> Sequence[str]:
         self._meet("paths", {"prefix": prefix})

@@ -44,6 +44,7 @@ class LookedAt:
         managed_namespace: str | None = None,
     ) -> None:
         self.cluster = FakeCluster(now=NOW)
+        self.cluster.add({"kind": "ConfigMap", "metadata": {"name": "config", "namespace": "argo"}})
         self.archive = archive or FakeArchive(now=NOW)
         self.tables = FakeTableStore()
         settings = ClusterSettings.model_validate({"retention": {"mode": mode}})

@@ -1,5 +1,6 @@
 """Expiry on fakes: runs that die, rows that vanish, plans and lists that are not to be believed."""
 
+import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -10,6 +11,7 @@ from msgspec import structs
 from argo_retention.core.logs import LogState
 from argo_retention.errors import DatabaseError, ObjectStoreError, PlanRefusedError
 from argo_retention.operations import expiring
+from argo_retention.operations.expiring_objects import LogObject, ObjectDeleter
 from argo_retention_tests.operations.at_work import BUCKET, NAMESPACE, AtWork
 from argo_retention_tests.operations.expiring_world import LATER, keys, uid_of, units, work_with
 
@@ -93,16 +95,16 @@ def test_p7_nothing_is_begun_once_the_run_stops(logs: str) -> None:
 def test_p7_objects_that_wait_when_the_run_stops_are_left() -> None:
     work = work_with("one")
     record = work.expiry_planned().record
-    result = expiring.Expired(plan=record, applied=True)
-    expirer = expiring._Expirer(work.site, work.grant(work.site.root_run), [], result)
     uid = uid_of(work, "one")
     unit = expiring._unit(
         work.site, record, expiring.read_expiry_plan(work.site, record).removals[0]
     )
-    expirer._stop.set()
+    stop = threading.Event()
+    stop.set()
+    deleter = ObjectDeleter(work.site, [], committed=(), stop=stop)
 
-    outcome = expirer._delete_object(
-        expiring._Object(unit=unit, bucket=BUCKET, key="one/one/main.log", etag=""), []
+    outcome = deleter.delete(
+        LogObject(unit=unit, bucket=BUCKET, key="one/one/main.log", etag=""), []
     )
 
     assert uid == unit.uid

@@ -10,6 +10,7 @@ from argo_retention.adapters.postgres_archive.identities import PostgresIdentiti
 from argo_retention.adapters.postgres_archive.leases import PostgresLeases
 from argo_retention.adapters.postgres_archive.ledger import PostgresLedger
 from argo_retention.adapters.postgres_archive.logs import PostgresLogs
+from argo_retention.adapters.postgres_archive.pauses import PostgresPauses
 from argo_retention.adapters.postgres_archive.proofs import PostgresProofs
 from argo_retention.adapters.postgres_archive.rows import PostgresRows
 from argo_retention.core.database_target import DatabaseTarget
@@ -19,6 +20,7 @@ class PostgresArchive(
     PostgresFacts,
     PostgresLeases,
     PostgresIdentities,
+    PostgresPauses,
     PostgresRows,
     PostgresProofs,
     PostgresLogs,

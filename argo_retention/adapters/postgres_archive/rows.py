@@ -44,6 +44,14 @@ class PostgresRows(PostgresPart):
             )
             return [ArchivedRow(**{**row, "workflow": row["workflow"].encode()}) for row in found]
 
+    def whole_rows(self, *, clustername: str, uids: Sequence[str]) -> Sequence[ArchiveRow]:
+        """In no particular order; what is not there is left out."""
+        with self._sessions.reading() as connection:
+            found = connection.execute(
+                _ROWS["whole_rows"], {"clustername": clustername, "uids": list(uids)}
+            )
+            return [ArchiveRow(**{**row, "workflow": row["workflow"].encode()}) for row in found]
+
     def offloaded_nodes(self, *, clustername: str, uid: str, version: str) -> bytes | None:
         """As Argo stored them."""
         statement = _ROWS["offloaded_nodes"].format(

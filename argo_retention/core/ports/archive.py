@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any
 
+from argo_retention.core.archive_rows import ArchiveRow
 from argo_retention.core.bindings import Binding, DatabaseIdentity
 from argo_retention.core.ledger import (
     ArchivedRow,
@@ -15,6 +16,7 @@ from argo_retention.core.ledger import (
     ExpiryUnit,
     LeaseGrant,
     LockedRow,
+    Pause,
     PlanRecord,
     RowWrite,
     RowWritten,
@@ -103,6 +105,20 @@ class Archive(ABC):
         with its row again (rule 3).
         """
 
+    # -- pause ----------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def pause(self, pause: Pause) -> None:
+        """Say that nothing is to be deleted; replaces an earlier pause. Takes no lease: a run may hold it."""
+
+    @abstractmethod
+    def resume(self, *, clustername: str, instanceid: str) -> Pause | None:
+        """End the pause; which it was, None where there was none."""
+
+    @abstractmethod
+    def pause_of(self, *, clustername: str, instanceid: str) -> Pause | None:
+        """The pause that holds by the database's clock; None where there is none, or it is over."""
+
     # -- archiving ------------------------------------------------------------------------------------
 
     @abstractmethod
@@ -114,6 +130,10 @@ class Archive(ABC):
     @abstractmethod
     def rows(self, *, clustername: str, uids: Sequence[str]) -> Sequence[ArchivedRow]:
         """Whole rows of these uids with their digest."""
+
+    @abstractmethod
+    def whole_rows(self, *, clustername: str, uids: Sequence[str]) -> Sequence[ArchiveRow]:
+        """Rows of these uids with all columns and their labels, as `write_rows` takes them."""
 
     @abstractmethod
     def offloaded_nodes(self, *, clustername: str, uid: str, version: str) -> bytes | None:

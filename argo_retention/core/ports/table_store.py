@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 
@@ -33,6 +34,14 @@ class TableStore(ABC):
     @abstractmethod
     def uri(self, path: str) -> str:
         """Full address of a file, for people."""
+
+    @abstractmethod
+    def remove(self, path: str) -> None:
+        """Remove a file; nothing happens where it is not there."""
+
+    @abstractmethod
+    def written(self, prefix: str) -> Mapping[str, datetime]:
+        """Paths of the files below a prefix → when each was written, by the store's clock, UTC."""
 
     @abstractmethod
     def paths(self, prefix: str) -> Sequence[str]:

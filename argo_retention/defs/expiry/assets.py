@@ -11,7 +11,7 @@ from argo_retention.defs.keys import (
     LOG_OBJECTS,
     WORKFLOW_SNAPSHOT,
 )
-from argo_retention.defs.metadata import column_lineage, column_schema, exceptions_table
+from argo_retention.defs.metadata import column_lineage, column_schema, exceptions_table, mode_of
 from argo_retention.defs.resources import ArgoSites
 from argo_retention.errors import PlanRefusedError
 from argo_retention.operations.expiring import expire
@@ -109,7 +109,8 @@ def expiry_outcome(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         return dg.MaterializeResult(
             metadata={
                 "plan_id": expired.plan.plan_id,
-                "mode": "apply" if expired.applied else "observe",
+                "mode": mode_of(applied=expired.applied, paused=expired.paused),
+                "paused": expired.paused or "no",
                 "planned": expired.planned,
                 "expired": expired.units_done,
                 "resumed": expired.resumed,

@@ -12,7 +12,7 @@ from argo_retention.defs.keys import (
     RETENTION_PLAN,
     WORKFLOW_SNAPSHOT,
 )
-from argo_retention.defs.metadata import column_lineage, column_schema, exceptions_table
+from argo_retention.defs.metadata import column_lineage, column_schema, exceptions_table, mode_of
 from argo_retention.defs.resources import ArgoSites
 from argo_retention.errors import PlanRefusedError
 from argo_retention.operations.collecting import collect
@@ -127,7 +127,8 @@ def retention_outcome(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
         return dg.MaterializeResult(
             metadata={
                 "plan_id": collected.plan.plan_id,
-                "mode": "apply" if collected.applied else "observe",
+                "mode": mode_of(applied=collected.applied, paused=collected.paused),
+                "paused": collected.paused or "no",
                 "planned": collected.plan.removals,
                 "deleted": collected.deleted,
                 "outcomes": dict(collected.outcomes),

@@ -8,6 +8,27 @@ FROM
     CROSS JOIN LATERAL (SELECT r.workflow::text AS workflow OFFSET 0) AS t
 WHERE r.clustername = %(clustername)s::text AND r.uid = ANY (%(uids)s::text[]);
 
+-- name: whole_rows
+-- Rows with their labels, as they were written.
+SELECT
+    r.clustername, r.instanceid, r.uid, r.name, r.namespace, r.phase, r.startedat, r.finishedat,
+    r.creationtimestamp, r.workflow::text AS workflow,
+    coalesce(
+        (
+            SELECT jsonb_object_agg(l.name, l.value)
+            FROM argo_archived_workflows_labels AS l
+            WHERE l.clustername = r.clustername AND l.uid = r.uid
+        ),
+        '{}'
+    ) AS labels,
+    CASE
+        WHEN r.workflow #>> '{metadata,resourceVersion}' ~ '^[0-9]{1,18}$'
+            THEN (r.workflow #>> '{metadata,resourceVersion}')::bigint
+        ELSE 0
+    END AS resource_version
+FROM argo_archived_workflows AS r
+WHERE r.clustername = %(clustername)s::text AND r.uid = ANY (%(uids)s::text[]);
+
 -- name: offloaded_nodes
 -- Nodes that Argo offloaded; the table's name is Argo's persistence.tableName.
 SELECT nodes::text AS nodes

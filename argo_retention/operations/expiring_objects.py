@@ -1,0 +1,102 @@
+"""One log object of an expiring unit: judged once more at the moment, and deleted if nobody else needs it."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from argo_retention.core.ledger import ExpiryUnit
+from argo_retention.core.live_workflows import LiveWorkflow
+from argo_retention.core.log_guards import object_guard
+from argo_retention.core.ports.log_store import LogStore, ObjectDeletion
+from argo_retention.errors import ArgoRetentionError, ObjectStoreError
+from argo_retention.operations.log_tasks import METADATA_UID
+from argo_retention.operations.site import Site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogObject:
+    """One log object that a unit names; `etag` is "" where nobody recorded one yet."""
+
+    unit: ExpiryUnit
+    bucket: str
+    key: str
+    etag: str
+
+
+class ObjectDeleter:
+    """Deletes log objects of units whose intent is recorded; safe to call from many threads."""
+
+    def __init__(
+        self,
+        site: Site,
+        live: Sequence[LiveWorkflow],
+        *,
+        committed: Collection[str],
+        stop: threading.Event,
+    ) -> None:
+        """`committed`: uids whose intent is recorded, by now; they do not need each other's objects."""
+        self._site = site
+        self._committed = committed
+        self._stop = stop
+        self._unproven = _unproven_live(site, live)
+
+    def delete(self, o: LogObject, others: Sequence[str]) -> tuple[str, str]:
+        """(outcome, why) of one object; never raises but on an interruption."""
+        if self._stop.is_set():
+            return "failed", "the run was stopped"
+        if not o.bucket:
+            return "kept", "its row does not tell the bucket (a template has a location of its own)"
+        try:
+            store = self._store_of(o)
+            head = store.head(o.key)
+            if head is None:
+                return ObjectDeletion.GONE.value, ""
+            etag = o.etag or head.etag
+            guard = object_guard(
+                o.key,
+                uid=o.unit.uid,
+                others=[uid for uid in others if uid not in self._committed],
+                live_namesakes=self._namesakes(o),
+                exclusive_bucket=self._site.installation.policy.exclusive_bucket,
+                owner_in_metadata=head.metadata.get(METADATA_UID, ""),
+            )
+            if guard:
+                return "kept", guard
+            outcome = store.delete(o.key, etag=etag)
+        except ArgoRetentionError as error:
+            return "failed", str(error).partition("\n")[0]
+        if outcome is ObjectDeletion.CHANGED:
+            return "kept", "it was overwritten since it was recorded (another ETag)"
+        return outcome.value, ""
+
+    def _namesakes(self, o: LogObject) -> frozenset[str]:
+        """Live workflows, not proven yet, whose name stands in the key: they may name the object next."""
+        names = {o.unit.name, *o.key.split("/")}
+        found = {uid for name in names for uid in self._unproven.get(name, ())}
+        return frozenset(found - {o.unit.uid})
+
+    def _store_of(self, o: LogObject) -> LogStore:
+        repository = self._site.installation.repository
+        if repository is None or repository.s3 is None:
+            raise ObjectStoreError(
+                f"There is no S3 repository in the configuration any more to reach {o.bucket}."
+            )
+        location = replace(repository.s3, bucket=o.bucket)
+        return self._site.log_stores.of(location, namespace=o.unit.namespace)
+
+
+def _unproven_live(site: Site, live: Sequence[LiveWorkflow]) -> dict[str, frozenset[str]]:
+    """Name → uids of live workflows of that name whose references are not recorded (not proven)."""
+    proven = {
+        proof.uid: proof
+        for proof in site.archive.proven_versions(
+            clustername=site.installation.clustername, uids=[w.uid for w in live]
+        )
+    }
+    names: dict[str, set[str]] = defaultdict(set)
+    for workflow in live:
+        proof = proven.get(workflow.uid)
+        if proof is None or not proof.holds_for(workflow.resource_version):
+            names[workflow.name].add(workflow.uid)
+    return {name: frozenset(uids) for name, uids in names.items()}

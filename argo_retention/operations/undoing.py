@@ -1,0 +1,193 @@
+"""Rows of what is deleted, kept outside the database for a while: written before, found, put back."""
+
+import secrets
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from argo_retention.core.ledger import LeaseGrant, RowWrite
+from argo_retention.core.log_references import named_objects
+from argo_retention.core.logs import LogReference
+from argo_retention.core.manifests import decode
+from argo_retention.core.proofs import ProvenVersion, facts_of
+from argo_retention.core.undo import UNDO_SCHEMA, Kept, from_record, to_record
+from argo_retention.errors import ConfigurationError, DatabaseError
+from argo_retention.operations.site import Site
+
+FOLDER = "undo"
+DELETED, EXPIRED = "deleted", "expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reasons:
+    """Why one workflow goes."""
+
+    reason: str
+    plan_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptFile:
+    """One file of rows."""
+
+    path: str
+    run_id: str
+    kind: str
+    written_at: datetime
+    rows: int
+
+
+class RowKeeper:
+    """Keeps rows of one run, a file a batch; nothing where `undo` is 0. Safe to call from many threads."""
+
+    def __init__(self, site: Site, *, kind: str) -> None:
+        """Nothing is written yet."""
+        self._site = site
+        self._kind = kind
+        self._lock = threading.Lock()
+        self._number = 0
+
+    def keep(self, reasons: Mapping[str, Reasons]) -> None:
+        """Write the rows of these uids as they stand now; raises ObjectStoreError, DatabaseError.
+
+        The caller deletes nothing of the batch unless this returned.
+        """
+        site = self._site
+        if not reasons or not kept_for(site, self._kind):
+            return
+        rows = site.archive.whole_rows(
+            clustername=site.installation.clustername, uids=list(reasons)
+        )
+        if not rows:
+            return  # expired while they were live, so there is nothing to keep
+        now = site.clock()
+        records = [
+            to_record(
+                Kept(
+                    row=row,
+                    kind=self._kind,
+                    reason=reasons[row.uid].reason,
+                    plan_id=reasons[row.uid].plan_id,
+                    run_id=site.run_id,
+                    by_whom=site.by_whom,
+                    at=now,
+                )
+            )
+            for row in rows
+        ]
+        site.tables.write(self._path(), UNDO_SCHEMA, [records])
+
+    def _path(self) -> str:
+        with self._lock:
+            self._number += 1
+            number = self._number
+        # A step that is run again has the same run id, and must not replace what it kept before.
+        name = f"{self._kind}-{number:04d}-{secrets.token_hex(4)}.parquet"
+        return f"{_folder(self._site)}/{self._site.run_id}/{name}"
+
+
+def kept_for(site: Site, kind: str) -> timedelta:
+    """How long rows of this kind are kept; zero: not at all."""
+    settings = site.installation.settings
+    return settings.retention.undo if kind == DELETED else settings.expiry.undo
+
+
+def kept_files(site: Site) -> Iterator[KeptFile]:
+    """What was kept, newest first; needs no database."""
+    written = site.tables.written(_folder(site))
+    for path, at in sorted(written.items(), key=lambda each: (each[1], each[0]), reverse=True):
+        *_, run_id, name = path.split("/")
+        rows = sum(len(batch) for batch in site.tables.read(path))
+        yield KeptFile(
+            path=path, run_id=run_id, kind=name.partition("-")[0], written_at=at, rows=rows
+        )
+
+
+def kept_rows(site: Site, path: str) -> Iterator[Kept]:
+    """The rows of one file."""
+    for batch in site.tables.read(path):
+        yield from map(from_record, batch)
+
+
+def find_kept(site: Site, uid: str) -> Kept:
+    """The latest row kept of a uid; needs no database. Raises ConfigurationError where there is none."""
+    written = site.tables.written(_folder(site))
+    for path in sorted(written, key=lambda path: written[path], reverse=True):
+        for kept in kept_rows(site, path):
+            if kept.row.uid == uid:
+                return kept
+    raise ConfigurationError(
+        f"Cluster {site.installation.partition}: no row of uid {uid} is kept below "
+        f"{site.tables.uri(_folder(site))}.\n"
+        f"`argo-retention undo list {site.installation.partition}` shows what is; rows are kept for "
+        "retention.undo, expired ones for expiry.undo."
+    )
+
+
+def restore_row(site: Site, grant: LeaseGrant, kept: Kept) -> None:
+    """Put the row back into Argo's archive, with labels, proof and references.
+
+    Raises DatabaseError where a row of this uid is there: nothing is overwritten.
+    """
+    manifest = decode(kept.row.workflow)
+    installation = site.installation
+    repository = installation.repository
+    bucket = repository.s3.bucket if repository is not None and repository.s3 is not None else ""
+    uid, clustername = kept.row.uid, kept.row.clustername
+    written = site.archive.write_rows(
+        grant,
+        [
+            RowWrite(
+                row=kept.row,
+                expected_digest="",
+                proof=ProvenVersion(
+                    clustername=clustername,
+                    uid=uid,
+                    resource_version=kept.row.resource_version,
+                    digest="",
+                    proven_at=kept.at,
+                    facts=facts_of(manifest),
+                ),
+                logs=(),
+                references=_references(
+                    list(named_objects(manifest, repository_bucket=bucket)), clustername, uid
+                ),
+            )
+        ],
+    )
+    refusal = written[0].refusal
+    if refusal:
+        raise DatabaseError(
+            f"Cluster {installation.partition}: the row of uid {uid} was not put back: {refusal}.\n"
+            f"There is one already: argo-retention explain {uid}"
+        )
+
+
+def throw_away(site: Site) -> int:
+    """Remove what was kept long enough; how many files. What cannot be read by its name stays."""
+    now = site.clock()
+    removed = 0
+    for path, at in site.tables.written(_folder(site)).items():
+        kind = path.rpartition("/")[2].partition("-")[0]
+        if kind not in {DELETED, EXPIRED}:
+            continue
+        # Where nothing is kept any more, what is there goes at its old time, not at once.
+        span = kept_for(site, kind) or timedelta(days=14)
+        if now - at > span:
+            site.tables.remove(path)
+            removed += 1
+    return removed
+
+
+def _references(
+    objects: Sequence[tuple[str, str]], clustername: str, uid: str
+) -> list[LogReference]:
+    return [
+        LogReference(bucket=bucket, key=key, clustername=clustername, uid=uid)
+        for bucket, key in objects
+    ]
+
+
+def _folder(site: Site) -> str:
+    return f"{FOLDER}/{site.installation.partition}"
