@@ -92,21 +92,8 @@ def copy_to_look_at(workflow: Mapping[str, Any], *, because: str) -> dict[str, A
     """
     metadata = section(workflow, "metadata")
     spec, status = section(workflow, "spec"), section(workflow, "status")
-    stored = section(status, "storedWorkflowTemplateSpec")
-    parts: dict[str, Any] = {"spec": {k: v for k, v in spec.items() if k != "ttlStrategy"}}
-    if status:
-        parts["status"] = {
-            **status,
-            **(
-                {
-                    "storedWorkflowTemplateSpec": {
-                        k: v for k, v in stored.items() if k != "ttlStrategy"
-                    }
-                }
-                if stored
-                else {}
-            ),
-        }
+    stored = "storedWorkflowTemplateSpec"
+    without_ttl = {stored: _without_ttl(section(status, stored))} if stored in status else {}
     kept = {k: v for k, v in metadata.items() if k not in _NOT_OF_A_COPY}
     own_labels = section(metadata, "labels")
     kept["labels"] = {k: v for k, v in own_labels.items() if k not in _LABELS_NOT_OF_A_COPY}
@@ -115,4 +102,13 @@ def copy_to_look_at(workflow: Mapping[str, Any], *, because: str) -> dict[str, A
         labels.HOLD: because,
         labels.RESTORED_FROM: str(metadata.get("uid", "")),
     }
-    return {**workflow, "metadata": kept, **parts}
+    return {
+        **workflow,
+        "metadata": kept,
+        "spec": _without_ttl(spec),
+        "status": {**status, **without_ttl},
+    }
+
+
+def _without_ttl(spec: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in spec.items() if key != "ttlStrategy"}

@@ -169,12 +169,9 @@ def list_live(site: Site) -> list[LiveWorkflow]:
 
 def list_to_delete_by(site: Site) -> list[LiveWorkflow]:
     """The same, to delete by it: IdentityError where the cluster was set back."""
-    live: list[LiveWorkflow] = []
-    for number, page in enumerate(_pages(site)):
-        if number == 0:
-            check_list(site, page.resource_version)
-        live += page.workflows
-    return live
+    pages = list(_pages(site))
+    check_list(site, pages[0].resource_version)
+    return [workflow for page in pages for workflow in page.workflows]
 
 
 def _pages(site: Site) -> Iterator[MetadataPage]:
