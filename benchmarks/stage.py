@@ -108,7 +108,11 @@ class Stage:
                 dsn=dsn,
                 url=api.url,
                 token=scene.token,
-                settings_text=_settings(kubeconfig, settings),
+                settings_text=_settings(
+                    kubeconfig,
+                    # Database and place belong together, so each has its own.
+                    {"storage": {"uri": f"s3://{BUCKET}/{postgres.database}"}, **settings},
+                ),
             )
             shutil.rmtree(state, ignore_errors=True)
 

@@ -69,17 +69,14 @@ class ParquetTables(TableStore):
         with self._whole(path):
             return pq.read_table(content)
 
-    def read_text(self, path: str) -> str | None:
-        """UTF-8; what is not UTF-8 is an ObjectStoreError."""
+    def read_bytes(self, path: str) -> bytes | None:
+        """One GET."""
         content = self._files.get(path)
-        try:
-            return None if content is None else bytes(content).decode()
-        except UnicodeDecodeError as error:
-            raise ObjectStoreError(f"{self.uri(path)}: expected text: {error}.") from error
+        return None if content is None else bytes(content)
 
-    def write_text(self, path: str, text: str) -> str:
+    def write_bytes(self, path: str, body: bytes) -> str:
         """One put."""
-        self._files.put_stream(path, [text.encode()], {})
+        self._files.put_stream(path, [body], {})
         return self.uri(path)
 
     def uri(self, path: str) -> str:
@@ -122,7 +119,7 @@ class ParquetTables(TableStore):
         """The file's bytes, as far as they are known after each batch."""
         arrow_schema = pa.schema([(name, TYPES[kind]) for name, kind in schema.items()])
         sink = _Sink()
-        with pq.ParquetWriter(sink, arrow_schema) as writer:
+        with pq.ParquetWriter(sink, arrow_schema, compression="zstd") as writer:
             waiting: list[pa.RecordBatch] = []
             for rows in batches:
                 if rows:

@@ -142,16 +142,16 @@ def version_of(text: str, partition: str) -> int:
     return int(text)
 
 
-def encode_file(file: IdentityFile) -> str:
-    """The text of the identity file, for people too."""
-    return msgspec.json.format(msgspec.json.encode(file)).decode() + "\n"
+def encode_file(file: IdentityFile) -> bytes:
+    """The identity file, to be read by people too."""
+    return msgspec.json.format(msgspec.json.encode(file)) + b"\n"
 
 
-def decode_file(text: str, where: str) -> IdentityFile:
+def decode_file(body: bytes, where: str) -> IdentityFile:
     """The identity file. Raises IdentityError where it is something else."""
     try:
-        return msgspec.json.decode(text, type=IdentityFile)
-    except msgspec.MsgspecError as error:
+        return msgspec.json.decode(body, type=IdentityFile)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise IdentityError(
             f"{where}: expected the identity of an installation: {error}.\n"
             "Somebody else wrote it. Nothing was deleted. If cluster, database and bucket are right, "

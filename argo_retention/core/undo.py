@@ -66,11 +66,22 @@ def to_record(kept: Kept) -> dict[str, Any]:
     """One row of the file; times of Argo's columns are UTC there."""
     row = kept.row
     return {
-        **{name: getattr(row, name) for name in UNDO_SCHEMA if hasattr(row, name)},
-        **{name: getattr(kept, name) for name in UNDO_SCHEMA if hasattr(kept, name)},
+        "uid": row.uid,
+        "namespace": row.namespace,
+        "name": row.name,
+        "clustername": row.clustername,
+        "instanceid": row.instanceid,
+        "phase": row.phase,
         **{name: getattr(row, name).replace(tzinfo=UTC) for name in _TIMES},
+        "resource_version": row.resource_version,
+        "labels": row.labels,
         "workflow": row.workflow.decode(),
-        "labels": dict(row.labels),
+        "kind": kept.kind,
+        "reason": kept.reason,
+        "plan_id": kept.plan_id,
+        "run_id": kept.run_id,
+        "by_whom": kept.by_whom,
+        "at": kept.at,
     }
 
 

@@ -1,16 +1,22 @@
-"""What a run deleted, line by line, in files outside the database that are only ever added to."""
+"""What a run deleted, line by line, in files outside the database that are only ever added to.
 
+NDJSON, a struct of the ledger a line, compressed as DuckDB, Spark and zcat read it.
+"""
+
+import gzip
 import secrets
 import threading
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import msgspec
+from msgspec import structs
 
 from argo_retention.core.ledger import Deletion, ExpiryUnit
 from argo_retention.operations.site import Site
 
 FOLDER = "audit"
+
+_LINES = msgspec.json.Encoder()
 
 
 class Audit:
@@ -24,27 +30,23 @@ class Audit:
 
     def deletions(self, outcomes: Iterable[Deletion]) -> None:
         """What became of workflows in the cluster. Raises ObjectStoreError."""
-        self._write("deletion", outcomes)
+        now = self._site.clock()
+        self._write("deletions", [structs.replace(each, at=now) for each in outcomes])
 
     def expired(self, units: Iterable[ExpiryUnit]) -> None:
         """Rows, labels and log objects that are gone. Raises ObjectStoreError."""
-        self._write("expiry", units)
+        now = self._site.clock()
+        self._write("expired", [structs.replace(each, at=now, stage="done") for each in units])
 
-    def _write(self, what: str, records: Iterable[Deletion | ExpiryUnit]) -> None:
-        at = self._site.clock()
-        lines = [_line({"what": what, "at": at}, record) for record in records]
-        if lines:
-            self._site.tables.write_text(self._path(), "".join(lines))
+    def _write(self, what: str, records: Sequence[Deletion | ExpiryUnit]) -> None:
+        if records:
+            lines = gzip.compress(_LINES.encode_lines(records), compresslevel=1, mtime=0)
+            self._site.tables.write_bytes(self._path(what), lines)
 
-    def _path(self) -> str:
+    def _path(self, what: str) -> str:
         with self._lock:
             self._number += 1
             number = self._number
         site = self._site
-        name = f"{number:04d}-{secrets.token_hex(4)}.ndjson"
+        name = f"{what}-{number:04d}-{secrets.token_hex(4)}.ndjson.gz"
         return f"{FOLDER}/{site.installation.partition}/{site.run_id}/{name}"
-
-
-def _line(head: Mapping[str, Any], record: Deletion | ExpiryUnit) -> str:
-    fields = msgspec.structs.asdict(record)
-    return msgspec.json.encode({**fields, **head}).decode() + "\n"

@@ -291,9 +291,7 @@ class _Expirer:
                 if unit.uid not in gone
             ]
             done = self._result.units_done
-        self._audit.expired(
-            structs.replace(unit, stage="done") for unit in units if unit.uid in gone
-        )
+        self._audit.expired(unit for unit in units if unit.uid in gone)
         self._site.progress("expire", done, total)
 
     def _is_paused(self) -> bool:

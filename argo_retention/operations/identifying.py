@@ -141,12 +141,12 @@ def _write_file(site: Site, database: DatabaseIdentity) -> None:
     file = IdentityFile(
         installation=database.installation, runs=database.runs, written_at=site.clock()
     )
-    site.tables.write_text(IDENTITY_FILE, encode_file(file))
+    site.tables.write_bytes(IDENTITY_FILE, encode_file(file))
 
 
 def _file(site: Site) -> IdentityFile | None:
-    text = site.tables.read_text(IDENTITY_FILE)
-    return None if text is None else decode_file(text, site.tables.uri(IDENTITY_FILE))
+    body = site.tables.read_bytes(IDENTITY_FILE)
+    return None if body is None else decode_file(body, site.tables.uri(IDENTITY_FILE))
 
 
 def _version_now(site: Site) -> int:

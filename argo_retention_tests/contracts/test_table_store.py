@@ -167,26 +167,26 @@ def test_a_table_may_be_made_from_another_while_that_is_read(tables: TableStore)
     assert read(tables, "plans/prod/1.parquet") == [ROW, ROW]
 
 
-def test_a_text_is_replaced_and_a_missing_one_is_none(tables: TableStore) -> None:
-    assert tables.read_text("identity.json") is None
+def test_a_small_file_is_replaced_and_a_missing_one_is_none(tables: TableStore) -> None:
+    assert tables.read_bytes("identity.json") is None
 
-    address = tables.write_text("identity.json", "one")
-    tables.write_text("identity.json", "zwei: ü\n")
+    address = tables.write_bytes("identity.json", b"one")
+    tables.write_bytes("identity.json", b"two\x00\xff")
 
-    assert tables.read_text("identity.json") == "zwei: ü\n"
+    assert tables.read_bytes("identity.json") == b"two\x00\xff"
     assert address == tables.uri("identity.json")
     assert tables.paths("") == ["identity.json"]
 
 
 def test_files_are_removed_and_tell_when_they_were_written(tables: TableStore) -> None:
-    tables.write_text("audit/prod/1.ndjson", "{}")
+    tables.write_bytes("audit/prod/1.ndjson.gz", b"{}")
     tables.write(PATH, SCHEMA, [[ROW]])
 
     written = tables.written("")
 
-    assert sorted(written) == ["audit/prod/1.ndjson", PATH]
+    assert sorted(written) == ["audit/prod/1.ndjson.gz", PATH]
     assert all(moment.utcoffset() == timedelta(0) for moment in written.values())
     tables.remove(PATH)
     tables.remove(PATH)
-    assert list(tables.written("")) == ["audit/prod/1.ndjson"]
-    assert tables.written("audit/prod").keys() == {"audit/prod/1.ndjson"}
+    assert list(tables.written("")) == ["audit/prod/1.ndjson.gz"]
+    assert tables.written("audit/prod").keys() == {"audit/prod/1.ndjson.gz"}

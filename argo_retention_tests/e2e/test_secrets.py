@@ -3,6 +3,7 @@
 The servers make their secrets at random when they start, so each is a marker that can be searched for.
 """
 
+import gzip
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -49,7 +50,8 @@ def everything_written(world: World, folder: Path) -> Iterator[tuple[str, str]]:
         yield f"table {table}", repr(world.query(psycopg.sql.SQL("SELECT * FROM {}").format(name)))
     for key in world.files().keys(OUR_FILES):
         if not key.endswith(".parquet"):
-            yield f"file {key}", str(world.body(world.scene.buckets[0], key))
+            body = world.body(world.scene.buckets[0], key) or b""
+            yield f"file {key}", repr(gzip.decompress(body) if key.endswith(".gz") else body)
             continue
         frame = load_snapshot(
             f"s3://{world.scene.buckets[0]}/{key}",

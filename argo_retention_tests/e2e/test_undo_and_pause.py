@@ -1,5 +1,6 @@
 """Undo, pause and audit on real parts, as a person uses them."""
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -105,7 +106,7 @@ def test_p6_the_audit_names_each_that_went(new_seed: SeedWorld) -> None:
     lines = [
         json.loads(line)
         for key in world.files().keys(f"{OUR_FILES}audit/{world.scene.name}")
-        for line in (world.body(world.scene.buckets[0], key) or b"").splitlines()
+        for line in gzip.decompress(world.body(world.scene.buckets[0], key) or b"").splitlines()
     ]
 
     assert {line["uid"] for line in lines} == before.keys() - world.live().keys()

@@ -30,7 +30,7 @@ class FakeTableStore(Faulty, TableStore):
     def __init__(self) -> None:
         super().__init__()
         self.files: dict[str, list[dict[str, Any]]] = {}
-        self.texts: dict[str, str] = {}
+        self.small: dict[str, bytes] = {}
         self.now = datetime(2026, 6, 15, 12, tzinfo=UTC)
         self._written: dict[str, datetime] = {}
 
@@ -53,13 +53,13 @@ class FakeTableStore(Faulty, TableStore):
         if self.files[path]:
             yield deepcopy(self.files[path])
 
-    def read_text(self, path: str) -> str | None:
-        self._meet("read_text", {"path": path})
-        return self.texts.get(path)
+    def read_bytes(self, path: str) -> bytes | None:
+        self._meet("read_bytes", {"path": path})
+        return self.small.get(path)
 
-    def write_text(self, path: str, text: str) -> str:
-        self._meet("write_text", {"path": path})
-        self.texts[path] = text
+    def write_bytes(self, path: str, body: bytes) -> str:
+        self._meet("write_bytes", {"path": path})
+        self.small[path] = body
         self._written[path] = self.now
         return self.uri(path)
 
@@ -69,7 +69,7 @@ class FakeTableStore(Faulty, TableStore):
     def remove(self, path: str) -> None:
         self._meet("remove", {"path": path})
         self.files.pop(path, None)
-        self.texts.pop(path, None)
+        self.small.pop(path, None)
 
     def written(self, prefix: str) -> Mapping[str, datetime]:
         return {path: self._written[path] for path in self.paths(prefix)}
@@ -79,7 +79,7 @@ class FakeTableStore(Faulty, TableStore):
         folder = prefix.strip("/")
         return sorted(
             path
-            for path in (*self.files, *self.texts)
+            for path in (*self.files, *self.small)
             if path.startswith(f"{folder}/" if folder else "")
         )
 

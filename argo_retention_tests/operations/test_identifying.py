@@ -37,17 +37,17 @@ def new_database(work: AtWork) -> None:
 
 
 def empty_bucket(work: AtWork) -> None:
-    work.tables.texts.clear()
+    work.tables.small.clear()
 
 
 def exchange_bucket(work: AtWork) -> None:
-    text = work.tables.texts[IDENTITY_FILE]
-    mine = work.archive.installation.installation
-    work.tables.texts[IDENTITY_FILE] = text.replace(mine, "somebody-else")
+    body = work.tables.small[IDENTITY_FILE]
+    mine = work.archive.installation.installation.encode()
+    work.tables.small[IDENTITY_FILE] = body.replace(mine, b"somebody-else")
 
 
 def scribble(work: AtWork) -> None:
-    work.tables.texts[IDENTITY_FILE] = '{"installation": 7}'
+    work.tables.small[IDENTITY_FILE] = b'{"installation": 7}'
 
 
 def set_back_etcd(work: AtWork) -> None:

@@ -168,7 +168,7 @@ def test_kept_rows_are_thrown_away_after_their_time(age: int, left: int) -> None
 
 def test_a_file_of_somebody_else_is_not_thrown_away() -> None:
     work = work_with("one")
-    work.tables.write_text("undo/prod/notes.txt", "mine")
+    work.tables.write_bytes("undo/prod/notes.txt", b"mine")
     work.at(NOW + 365 * DAY)
 
     assert throw_away(work.site) == 0

@@ -1,4 +1,4 @@
-"""Port: the files below `storage.uri`: snapshots and plans as Parquet, and small ones of text."""
+"""Port: the files below `storage.uri`: snapshots and plans as Parquet, and small ones."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,12 +24,12 @@ class TableStore(ABC):
         """Batches of rows as written. Raises ObjectStoreError when the file is not there."""
 
     @abstractmethod
-    def read_text(self, path: str) -> str | None:
-        """A small file of text; None where it is not there."""
+    def read_bytes(self, path: str) -> bytes | None:
+        """A small file; None where it is not there."""
 
     @abstractmethod
-    def write_text(self, path: str, text: str) -> str:
-        """Write a small file of text, or replace it; returns its URI."""
+    def write_bytes(self, path: str, body: bytes) -> str:
+        """Write a small file, or replace it; returns its URI."""
 
     @abstractmethod
     def uri(self, path: str) -> str:
