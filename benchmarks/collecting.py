@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 
 import urllib3
 
@@ -24,15 +25,16 @@ def measure(stage: Stage) -> list[Figure]:
     """Both delete the same workflows from an emulated API of their own."""
     count = stage.size(5000, 300)
 
-    def installation():
+    def installation(**retention: object) -> AbstractContextManager[Installation]:
         return stage.installation(
             lambda builder: one_pod_runs(builder, count, s3=stage.s3_address, log=""),
             argo=KEEP_NONE,
             logs={"save": "none"},
+            retention={"mode": "apply", "proof_age": 0, **retention},
         )
 
-    def ours(_: int) -> Spent:
-        with installation() as found, opened(found) as (site, grant):
+    def collected_from(context: AbstractContextManager[Installation]) -> Spent:
+        with context as found, opened(found) as (site, grant):
             take_snapshot(site, grant)
             archive_finished(site, grant)
             make_plan(site, grant)
@@ -42,11 +44,17 @@ def measure(stage: Stage) -> list[Figure]:
                 raise AssertionError(f"not all {count} were deleted: {collected.outcomes}")
         return spent
 
+    def ours(_: int) -> Spent:
+        return collected_from(installation(undo=0))
+
+    def kept(_: int) -> Spent:
+        return collected_from(installation())
+
     def bare(_: int) -> Spent:
         with installation() as found:
             return _delete_all(found, count)
 
-    speed, limit = rounds(stage.size(ROUNDS, 1), ours, bare)
+    speed, kept_speed, limit = rounds(stage.size(ROUNDS, 1), ours, kept, bare)
     return [
         Figure(
             figure="collect",
@@ -55,9 +63,19 @@ def measure(stage: Stage) -> list[Figure]:
             limit=limit.rate,
             cpu={"ours": speed, "limit": limit},
             bars=[Bar(of="limit", sign=">=", bound=0.9)],
-            note=f"{count} workflows; ours with list, second plan, locks, ledger; "
+            note=f"{count} workflows; ours with list, second plan, locks, ledger, audit, without undo; "
             f"limit: urllib3 with {IN_FLIGHT} in flight",
-        )
+        ),
+        Figure(
+            figure="collect, rows kept for undo",
+            unit="deletions/s",
+            ours=kept_speed.rate,
+            limit=limit.rate,
+            cpu={"ours": kept_speed},
+            bars=[],
+            note="the same with retention.undo as it is by default: each row is read, compressed and put "
+            "into the bucket before its workflow goes",
+        ),
     ]
 
 
