@@ -3,7 +3,7 @@
 import base64
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from argo_retention.adapters.kubernetes_cluster.connecting import connect
 from argo_retention.adapters.kubernetes_cluster.paths import WORKFLOWS
 from argo_retention.adapters.object_files import open_bucket
 from argo_retention.cli.executing import RunOutcome, run_job
+from argo_retention.core import labels
 from argo_retention.core.artifact_repositories import S3Location
 from argo_retention.core.settings_file import parse_settings
 from argo_retention.defs.jobs import RETENTION_JOB
@@ -38,7 +39,10 @@ from argo_retention_tests.e2e.worlds import (
     utc_now,
 )
 
-ROLE = Path(__file__).parents[2] / "deploy" / "rbac-with-secrets.yaml"
+DEPLOY = Path(__file__).parents[2] / "deploy"
+ROLE = DEPLOY / "rbac-with-secrets.yaml"
+ROLE_WITHOUT_SECRETS = DEPLOY / "rbac.yaml"
+URL_VARIABLE = "ARCHIVE_URL"
 ROLES = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
 BINDINGS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
 #: Rights that this job on this cluster does not use, each with who does.
@@ -60,8 +64,9 @@ class Seed:
     dsn: str = field(repr=False)
     servers: Servers = field(repr=False)
 
-    def run(self) -> RunOutcome:
-        cluster = {"kubeconfig": str(self.kubeconfig), **self.scene.settings}
+    def run(self, **own: Any) -> RunOutcome:
+        """The job `argo_retention`; `own` are keys of the cluster in retention.yaml."""
+        cluster = {"kubeconfig": str(self.kubeconfig), **self.scene.settings, **own}
         text = yaml.safe_dump({"clusters": {self.scene.name: cluster}})
         with dg.DagsterInstance.ephemeral() as instance:
             return run_job(
@@ -170,27 +175,36 @@ def load(world: RealWorld, server: RealServer, scene: Scene) -> None:
         server.kubelet.logs[log["namespace"], log["pod"], log["container"]] = body
 
 
+def role_of(path: Path) -> dict[str, Any]:
+    [role] = [d for d in yaml.safe_load_all(path.read_text()) if d["kind"] == "ClusterRole"]
+    return role  # type: ignore[no-any-return]
+
+
 @contextmanager
-def without(server: RealServer, rule: Mapping[str, Any], verb: str) -> Iterator[None]:
-    """The role lacks this verb of this rule for a while."""
-    [role] = [d for d in yaml.safe_load_all(ROLE.read_text()) if d["kind"] == "ClusterRole"]
+def allowed(server: RealServer, rules: Sequence[Mapping[str, Any]]) -> Iterator[None]:
+    """The role has these rules for a while."""
+    role = role_of(ROLE)
     path = f"{ROLES}/{role['metadata']['name']}"
-    rules = [
-        {**each, "verbs": [v for v in each["verbs"] if v != verb]} if each == rule else each
-        for each in role["rules"]
-    ]
-    server.call("PUT", path, {**role, "rules": [each for each in rules if each["verbs"]]})
+    server.call("PUT", path, {**role, "rules": list(rules)})
     try:
         yield
     finally:
         server.call("PUT", path, role)
 
 
+def without(rule: Mapping[str, Any], verb: str) -> list[Mapping[str, Any]]:
+    """The rules of the role, but for this verb of this one."""
+    rules = [
+        {**each, "verbs": [v for v in each["verbs"] if v != verb]} if each == rule else each
+        for each in role_of(ROLE)["rules"]
+    ]
+    return [each for each in rules if each["verbs"]]
+
+
 def rights() -> list[Any]:
-    [role] = [d for d in yaml.safe_load_all(ROLE.read_text()) if d["kind"] == "ClusterRole"]
     return [
         pytest.param(rule, verb, id=f"{verb}-{rule['resources'][0]}".replace("/", "-"))
-        for rule in role["rules"]
+        for rule in role_of(ROLE)["rules"]
         for verb in rule["verbs"]
     ]
 
@@ -200,7 +214,7 @@ def test_p1_without_one_right_doctor_names_it_and_nothing_is_deleted(
     seed: Seed, rule: dict[str, Any], verb: str
 ) -> None:
     before = seed.live()
-    with without(seed.server, rule, verb):
+    with allowed(seed.server, without(rule, verb)):
         for _ in range(50):  # the server learns of a changed role a moment later
             missing = [w for w in seed.missing_rights() if rule["resources"][0] in w and verb in w]
             if missing:
@@ -224,3 +238,52 @@ def test_the_seed_is_archived_and_its_surplus_deleted(seed: Seed) -> None:
     assert len(seed.live()) == 3
     assert len(seed.log_keys()) == 10
     assert seed.missing_rights() == []
+
+
+def test_p8_the_form_without_secrets_does_the_same_with_credentials_of_its_own(
+    seed: Seed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`deploy/rbac.yaml`, the default: nobody may read a Secret, and nobody needs to."""
+    s3 = seed.servers.s3_address
+    monkeypatch.setenv(URL_VARIABLE, seed.dsn)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3.secret_key)
+    rules = role_of(ROLE_WITHOUT_SECRETS)["rules"]
+    assert not any("secrets" in rule["resources"] for rule in rules)
+
+    with allowed(seed.server, rules):
+        for _ in range(50):  # the server learns of a changed role a moment later
+            if any("secrets" in what for what in seed.missing_rights()):
+                break
+        outcome = seed.run(database={"url_env": URL_VARIABLE}, s3={"credentials": "own"})
+
+    assert outcome.success, outcome.failure
+    assert len(seed.live()) == 3
+    assert len(seed.log_keys()) == 10
+
+
+def test_p1_another_cluster_under_the_same_name_deletes_nothing(seed: Seed) -> None:
+    """As after a rebuild: the archive knows another uid of the namespace kube-system."""
+    with psycopg.connect(seed.dsn) as connection:
+        seed.run(brakes={"max_deletions": 0})
+        connection.execute("UPDATE argo_retention.clusters SET cluster_uid = 'of-the-old-one'")
+
+    outcome = seed.run()
+
+    assert not outcome.success
+    assert "the cluster moved: the uid of its namespace kube-system" in str(outcome.failure)
+    assert len(seed.live()) == 10
+
+
+def test_p2_an_annotation_on_the_configmap_pauses(seed: Seed) -> None:
+    name = "argo-workflows-workflow-controller-configmap"
+    path = f"/api/v1/namespaces/argo/configmaps/{name}"
+    how = {"Content-Type": "application/merge-patch+json"}
+    pause = {"metadata": {"annotations": {labels.PAUSE: "incident 4711"}}}
+    seed.server.call("PATCH", path, pause, **how)
+
+    outcome = seed.run()
+
+    assert outcome.assets["retention_outcome"]["mode"] == "paused"
+    assert "incident 4711" in str(outcome.assets["retention_outcome"]["paused"])
+    assert len(seed.live()) == 10
