@@ -41,6 +41,9 @@ test-cluster: $(STAMP) ## The cluster's contracts on a real kube-apiserver; need
 	cd testing/cluster && go build -ldflags '$(KUBERNETES)' -o bin/cluster .
 	ARGO_RETENTION_TEST_CLUSTER=$(CURDIR)/testing/cluster/bin/cluster $(BIN)/pytest $(ARGS) argo_retention_tests/cluster
 
+test-faults: $(STAMP) ## Kill runs at each effect on the outside, alone and in pairs, and servers under them.
+	ARGO_RETENTION_TEST_FAULTS=1 $(BIN)/pytest -n 2 $(ARGS) argo_retention_tests/faults
+
 test-sabotage: $(STAMP) ## Break the product on purpose: each patch must turn a promise's test red.
 	$(BIN)/python -m argo_retention_tests.sabotage $(ARGS)
 
@@ -60,4 +63,4 @@ bench: $(STAMP) ## Each figure of the README, with its limit and Argo's way meas
 clean: ## Remove what is made here.
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 
-.PHONY: help venv demo ui test test-cluster test-sabotage lint coverage bench clean
+.PHONY: help venv demo ui test test-cluster test-faults test-sabotage lint coverage bench clean

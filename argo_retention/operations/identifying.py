@@ -85,7 +85,8 @@ def check_list(site: Site, resource_version: str) -> int:
 def begin_run(site: Site, grant: LeaseGrant, known: Known, *, resource_version: int) -> None:
     """Count this run in the database and then in the bucket; the first one binds all three.
 
-    Killed between the two, the database is ahead, which is no conflict.
+    Killed between the two, the database is ahead, which is no conflict; that the bucket has its file is
+    remembered by the first run that finds it there.
     """
     file = known.present.file
     database = site.archive.begin_run(
@@ -132,7 +133,7 @@ def _binding(site: Site, known: Known, resource_version: int) -> Binding:
         clustername=site.installation.clustername,
         instanceid=site.installation.instanceid,
         cluster_uid=known.present.cluster_uid,
-        storage=known.present.storage,
+        storage=known.present.storage if known.present.file is not None else "",
         resource_version=resource_version,
     )
 

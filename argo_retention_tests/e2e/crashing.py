@@ -18,23 +18,26 @@ from typing import Any
 import dagster as dg
 
 from argo_retention.adapters.kubernetes_cluster.cluster import KubernetesCluster
+from argo_retention.adapters.parquet_tables import ParquetTables
 from argo_retention.adapters.postgres_archive.archive import PostgresArchive
 from argo_retention.adapters.s3_log_store import S3LogStore
 from argo_retention.cli.executing import run_job
 from argo_retention.cli.main import main
 from argo_retention.core.settings_file import parse_settings
-from argo_retention.operations import archiving, collecting, expiring
+from argo_retention.operations import archiving, collecting, expiring, saving_logs
 from argo_retention.operations.pacing import Pace
 from argo_retention.operations.site import no_progress
 from argo_retention.sites import CONFIG_VARIABLE
 from argo_retention_tests.e2e.worlds import World, utc_now
 
-#: Where a run may die: in front of a server, or when a DELETE has its turn.
+#: Where a run may die: in front of a server, when a DELETE has its turn, or at an event of Dagster's.
 PORTS = {
     "cluster": KubernetesCluster,
     "archive": PostgresArchive,
     "bucket": S3LogStore,
     "pace": Pace,
+    "tables": ParquetTables,
+    "events": dg.DagsterInstance,
 }
 BATCH = 2
 SECONDS = 60.0
@@ -59,9 +62,17 @@ def start_and_die(
     world: World, job: str, point: Point, *, ahead: timedelta = timedelta(), home: str = ""
 ) -> None:
     """Run the job in a child, which must die at the point; `home` is the folder of a Dagster instance."""
+    assert dies(world, job, point, ahead=ahead, home=home), f"{point} was not reached"
+
+
+def dies(
+    world: World, job: str, point: Point, *, ahead: timedelta = timedelta(), home: str = ""
+) -> bool:
+    """Whether the job, run in a child, died at the point; else it ended by itself before it got there."""
     child = _child(_run, world.settings_text, job, world.scene.name, point, ahead, home)
     child.join(SECONDS)
-    assert child.exitcode == -point.signal, f"{point} was not reached"
+    assert child.exitcode in {0, -point.signal}, f"{point}: exit code {child.exitcode}"
+    return child.exitcode != 0
 
 
 def start_command(
@@ -118,6 +129,8 @@ def _command(arguments: list[str], environment: dict[str, str], point: Point, wr
 def _arm(point: Point, tell: Callable[[], None]) -> None:
     """Let the signal come at the point, and make all batches small."""
     archiving.BATCH = collecting.BATCH = expiring.BATCH = BATCH
+    if point.method == "put_stream":
+        saving_logs.ONE_PUT_LIMIT = 1  # each log is a long one
     port = PORTS[point.port]
     original = getattr(port, point.method)
     calls = 0

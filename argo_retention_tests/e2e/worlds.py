@@ -170,9 +170,10 @@ class World:
 
     def forget_the_dead(self) -> None:
         """Let a minute pass for the lease: nobody has renewed it since."""
-        self.execute(
-            "UPDATE argo_retention.leases SET heartbeat = heartbeat - interval '61 seconds'"
-        )
+        if self.query("SELECT to_regclass('argo_retention.leases') IS NOT NULL AS made")[0]["made"]:
+            self.execute(
+                "UPDATE argo_retention.leases SET heartbeat = heartbeat - interval '61 seconds'"
+            )
 
     def decisions(self, outcome: RunOutcome, plan: str) -> dict[str, dict[str, Any]]:
         """uid → what the plan of this run says of it, from its Parquet file."""

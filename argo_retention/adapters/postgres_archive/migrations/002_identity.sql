@@ -11,7 +11,7 @@ CREATE TABLE argo_retention.clusters (
     clustername      text        NOT NULL,
     instanceid       text        NOT NULL,
     cluster_uid      text        NOT NULL,  -- metadata.uid of the namespace kube-system
-    storage          text        NOT NULL,  -- address of identity.json
+    storage          text        NOT NULL,  -- address of identity.json, once a run found it there
     resource_version bigint      NOT NULL,  -- the highest that a complete list had
     bound_at         timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (clustername, instanceid)
