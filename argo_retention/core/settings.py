@@ -46,7 +46,7 @@ Duration = Annotated[
         }
     ),
 ]
-Count = Annotated[int, Field(ge=0, strict=True)]
+Count = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
 SaveLogs = Literal["argo", "all", "none"]
 
 
@@ -147,12 +147,20 @@ class BrakesSettings(_Model):
 
     max_deletions: Count = Field(5000, description="Cuts a run: the oldest go, the others wait.")
     max_share: float = Field(
-        0.9, ge=0, le=1, description="Refuses a run that would delete more of the finished ones."
+        0.9,
+        ge=0,
+        le=1,
+        strict=True,
+        description="Refuses a run that would delete more of the finished ones.",
     )
     max_drop: float = Field(
-        0.5, ge=0, le=1, description="Refuses a run when the live count fell by more than this."
+        0.5,
+        ge=0,
+        le=1,
+        strict=True,
+        description="Refuses a run when the live count fell by more than this.",
     )
-    per_second: float = Field(200, gt=0, description="DELETE requests a second.")
+    per_second: float = Field(200, gt=0, strict=True, description="DELETE requests a second.")
 
 
 class RetentionSettings(_Model):
@@ -188,7 +196,9 @@ class LogsSettings(_Model):
     """Which logs are saved."""
 
     save: SaveLogs = Field("argo", description="argo: what archiveLogs says; all; none.")
-    parallel: int = Field(32, ge=1, le=256, description="Pod logs read at the same time.")
+    parallel: int = Field(
+        32, ge=1, le=256, strict=True, description="Pod logs read at the same time."
+    )
 
 
 class BucketSettings(_Model):
