@@ -19,6 +19,7 @@ from psycopg.rows import dict_row
 from argo_retention.adapters.object_files import ObjectFiles, open_bucket
 from argo_retention.cli.executing import RunOutcome, run_job
 from argo_retention.core.artifact_repositories import S3Location
+from argo_retention.core.identities import identify
 from argo_retention.core.s3_credentials import S3Credentials
 from argo_retention.core.settings import Settings
 from argo_retention.core.settings_file import parse_settings
@@ -112,6 +113,41 @@ class World:
         )
         assert answer.status < 300, f"{method} {path}: {answer.status} {answer.data[:500]!r}"
         return json.loads(answer.data)
+
+    def post_raw(self, path: str, body: bytes) -> dict[str, Any] | None:
+        """Make an object from these very bytes; None where the server refuses them as bad."""
+        answer = urllib3.request(
+            "POST",
+            f"{self.url}{path}",
+            body=body,
+            headers={
+                "Authorization": f"Bearer {self.scene.admin_token}",
+                "Content-Type": "application/json",
+            },
+        )
+        if answer.status in {400, 413, 422}:
+            return None
+        assert answer.status < 300, f"POST {path}: {answer.status} {answer.data[:500]!r}"
+        made: dict[str, Any] = msgspec.json.decode(answer.data)
+        return made
+
+    def raw_live(self) -> dict[str, bytes]:
+        """uid → the bytes of the workflow."""
+        answer = urllib3.request(
+            "GET",
+            f"{self.url}{WORKFLOWS}",
+            headers={"Authorization": f"Bearer {self.scene.admin_token}"},
+        )
+        items = msgspec.json.decode(answer.data, type=dict[str, msgspec.Raw])["items"]
+        bodies = [bytes(each) for each in msgspec.json.decode(items, type=list[msgspec.Raw])]
+        return {identify(body).uid: body for body in bodies}
+
+    def row_text(self, uid: str) -> bytes:
+        """The JSON of a row, as its text."""
+        [row] = self.query(
+            "SELECT workflow::text AS workflow FROM argo_archived_workflows WHERE uid = %s", uid
+        )
+        return str(row["workflow"]).encode()
 
     def live(self) -> dict[str, dict[str, Any]]:
         """uid → workflow."""
