@@ -151,3 +151,20 @@ def test_an_empty_instance_id_selects_workflows_without_the_label():
     assert managed_selector("") == f"!{label}"
     assert not LabelSelector.parse(managed_selector("")).matches({label: "other"})
     assert LabelSelector.parse(managed_selector("mine")).matches({label: "mine"})
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "matches"),
+    [
+        ("n>5", "6", True),
+        ("n>5", "5", False),
+        ("n<5", "4", True),
+        ("n<5", "5", False),
+        ("n<5", "few", False),
+        ("n<5", None, False),
+    ],
+)
+def test_numbers_are_compared_as_numbers(text, value, matches):
+    labels = {} if value is None else {"n": value}
+
+    assert LabelSelector.parse(text).matches(labels) is matches
