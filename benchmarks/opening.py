@@ -8,7 +8,7 @@ from datetime import datetime
 from argo_retention.core.ledger import LeaseGrant
 from argo_retention.core.settings import Settings
 from argo_retention.core.settings_file import parse_settings
-from argo_retention.operations.leasing import held_lease
+from argo_retention.operations.leasing import leased
 from argo_retention.operations.site import Site
 from argo_retention.sites import open_site, utc_now
 
@@ -35,16 +35,15 @@ def opened(
     installation: Installation, *, run: str = "bench", clock: Callable[[], datetime] = utc_now
 ) -> Iterator[tuple[Site, LeaseGrant]]:
     """The site as the product opens it, with the lease of a run."""
-    with open_site(
-        installation.settings, CLUSTER, run_id=run, root_run=run, by_whom="benchmarks", clock=clock
-    ) as site:
-        site.archive.migrate()
-        with held_lease(
-            site.archive,
-            clustername=site.installation.clustername,
-            instanceid=site.installation.instanceid,
+    with (
+        open_site(
+            installation.settings,
+            CLUSTER,
+            run_id=run,
             root_run=run,
-            host="localhost",
-            is_finished=lambda _: False,
-        ) as grant:
-            yield site, grant
+            by_whom="benchmarks",
+            clock=clock,
+        ) as site,
+        leased(site, host="localhost", is_finished=lambda _: False) as grant,
+    ):
+        yield site, grant

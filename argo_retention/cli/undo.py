@@ -11,7 +11,7 @@ from argo_retention.cli.clusters import chosen_cluster
 from argo_retention.cli.options import cluster_option, config_option, json_option
 from argo_retention.cli.rendering import console, paragraph, print_json, table
 from argo_retention.cli.working import working_on
-from argo_retention.core.undo import Kept, copy_to_look_at
+from argo_retention.core.undo import Kept, copy_to_look_at, to_record
 from argo_retention.operations.undoing import find_kept, kept_files, kept_rows, restore_row
 from argo_retention.sites import load_settings, open_site
 
@@ -117,16 +117,5 @@ def restore(uid: str, cluster: str | None, config: Path, as_json: bool) -> int:
 
 
 def _document(kept: Kept) -> dict[str, object]:
-    row = kept.row
-    return {
-        "uid": row.uid,
-        "namespace": row.namespace,
-        "name": row.name,
-        "phase": row.phase,
-        "kind": kept.kind,
-        "reason": kept.reason,
-        "plan_id": kept.plan_id,
-        "run_id": kept.run_id,
-        "by_whom": kept.by_whom,
-        "at": kept.at,
-    }
+    """As it is kept, without the workflow itself."""
+    return {name: value for name, value in to_record(kept).items() if name != "workflow"}

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from argo_retention.core.ledger import LeaseGrant
 from argo_retention.core.settings import Settings
-from argo_retention.operations.leasing import held_lease
+from argo_retention.operations.leasing import leased
 from argo_retention.operations.site import Site
 from argo_retention.sites import open_site
 
@@ -18,14 +18,8 @@ def working_on(settings: Settings, cluster: str, command: str) -> Iterator[tuple
     """The open site, with the lease; LeaseHeldError while a run works on the cluster."""
     run = f"{command}-{uuid.uuid4()}"
     by_whom = f"{getpass.getuser()}, argo-retention {command}"
-    with open_site(settings, cluster, run_id=run, root_run=run, by_whom=by_whom) as site:
-        site.archive.migrate()
-        with held_lease(
-            site.archive,
-            clustername=site.installation.clustername,
-            instanceid=site.installation.instanceid,
-            root_run=run,
-            host=socket.gethostname(),
-            is_finished=lambda _: False,
-        ) as grant:
-            yield site, grant
+    with (
+        open_site(settings, cluster, run_id=run, root_run=run, by_whom=by_whom) as site,
+        leased(site, host=socket.gethostname(), is_finished=lambda _: False) as grant,
+    ):
+        yield site, grant

@@ -13,7 +13,7 @@ import dagster as dg
 
 from argo_retention.core.ledger import LeaseGrant
 from argo_retention.core.settings import Settings
-from argo_retention.operations.leasing import held_lease
+from argo_retention.operations.leasing import leased
 from argo_retention.operations.site import Progress, Site, no_progress
 from argo_retention.sites import open_site, utc_now
 
@@ -57,16 +57,8 @@ class ArgoSites:
                     progress=self._progress,
                 )
             )
-            site.archive.migrate()
             grant = self._stack.enter_context(
-                held_lease(
-                    site.archive,
-                    clustername=site.installation.clustername,
-                    instanceid=site.installation.instanceid,
-                    root_run=root_run,
-                    host=socket.gethostname(),
-                    is_finished=self._is_finished,
-                )
+                leased(site, host=socket.gethostname(), is_finished=self._is_finished)
             )
             self._opened[partition] = (site, grant)
         return self._opened[partition]

@@ -30,7 +30,7 @@ from argo_retention.operations.pausing import pause_now
 from argo_retention.operations.planning import claimable_plan, plan_now, read_plan
 from argo_retention.operations.site import Site
 from argo_retention.operations.snapshotting import list_to_delete_by, refusal_of_counts
-from argo_retention.operations.undoing import DELETED, Reasons, RowKeeper, throw_away
+from argo_retention.operations.undoing import DELETED, RowKeeper, throw_away
 from argo_retention.operations.waiting import result_of
 
 BATCH = 100
@@ -293,14 +293,7 @@ class _Collector:
             self._advance(1, total)
 
         if self._applies and places:
-            self._keeper.keep(
-                {
-                    intents[place].uid: Reasons(
-                        reason=intents[place].reason, plan_id=intents[place].plan_id
-                    )
-                    for place in places
-                }
-            )
+            self._keeper.keep([intents[place] for place in places])
             self._site.cluster.delete_workflows(
                 [_target(intents[place]) for place in places],
                 Sending(turn=self._pace.turn, is_stopped=self._stop.is_set, report=report),

@@ -36,7 +36,7 @@ from argo_retention.operations.snapshotting import (
     list_to_delete_by,
     refusal_of_counts,
 )
-from argo_retention.operations.undoing import EXPIRED, Reasons, RowKeeper, throw_away
+from argo_retention.operations.undoing import EXPIRED, RowKeeper, throw_away
 from argo_retention.operations.waiting import result_of
 
 BATCH = 500
@@ -60,9 +60,7 @@ class Expired:
     failed: list[str] = field(
         default_factory=list
     )  # "namespace/name: why"; the next run tries again
-    paused: str = (
-        ""  # who paused, since when and why; what was not done then stays for the next run
-    )
+    paused: str = ""  # who paused, since when and why; what was left then stays for the next run
 
 
 @rare_collections()
@@ -194,7 +192,7 @@ class _Expirer:
             futures: list[Future[None]] = []
             try:
                 futures += [
-                    workers.submit(self._expire_rows, batch, live_versions, total)
+                    workers.submit(self._expire, batch, objects, pool, live_versions, total)
                     for batch in _batches(bare, BATCH)
                 ]
                 # Two units that share an object must both be known as going before either is judged, or
@@ -268,30 +266,24 @@ class _Expirer:
         live_versions: Mapping[str, int],
         total: int,
     ) -> None:
+        """One batch: its rows are kept, then its log objects go, then its rows."""
         if self._stop.is_set() or self._is_paused():
             return
+        self._keeper.keep(units)
         named = [o for unit in units for o in objects.get(unit.uid, ())]
         ready = self._delete_objects(units, named, pool) if named else units
-        self._expire_rows(ready, live_versions, total)
-
-    def _expire_rows(
-        self, units: Sequence[ExpiryUnit], live_versions: Mapping[str, int], total: int
-    ) -> None:
-        if self._stop.is_set() or self._is_paused():
+        if self._stop.is_set():
             return
-        self._keeper.keep(
-            {unit.uid: Reasons(reason=unit.reason, plan_id=unit.plan_id) for unit in units}
-        )
-        gone = set(self._site.archive.expire_rows(self._grant, units, live_versions=live_versions))
+        gone = set(self._site.archive.expire_rows(self._grant, ready, live_versions=live_versions))
         with self._lock:
             self._result.units_done += len(gone)
             self._result.failed += [
                 f"{unit.namespace}/{unit.name}: its row changed or is in use; the next run looks again"
-                for unit in units
+                for unit in ready
                 if unit.uid not in gone
             ]
             done = self._result.units_done
-        self._audit.expired(unit for unit in units if unit.uid in gone)
+        self._audit.expired(unit for unit in ready if unit.uid in gone)
         self._site.progress("expire", done, total)
 
     def _is_paused(self) -> bool:

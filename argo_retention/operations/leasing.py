@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from argo_retention.core.ledger import LeaseGrant
 from argo_retention.core.ports.archive import Archive
 from argo_retention.errors import ArgoRetentionError, LeaseLostError
+from argo_retention.operations.site import Site
 
 HEARTBEAT_SECONDS = 10.0
 
@@ -45,6 +46,21 @@ def held_lease(
         stop.set()
         thread.join()
         archive.release_lease(grant)
+
+
+@contextmanager
+def leased(site: Site, *, host: str, is_finished: Callable[[str], bool]) -> Iterator[LeaseGrant]:
+    """The lease of a site's installation for its root run; our tables are brought to this version first."""
+    site.archive.migrate()
+    with held_lease(
+        site.archive,
+        clustername=site.installation.clustername,
+        instanceid=site.installation.instanceid,
+        root_run=site.root_run,
+        host=host,
+        is_finished=is_finished,
+    ) as grant:
+        yield grant
 
 
 def _beat(archive: Archive, grant: LeaseGrant, stop: threading.Event, seconds: float) -> None:

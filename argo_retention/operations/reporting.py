@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from argo_retention.core.ledger import DatabaseFacts, PlanRecord, SnapshotRecord
+from argo_retention.operations.pausing import pause_now
 from argo_retention.operations.previewing import is_ready
 from argo_retention.operations.site import Installation, Site
 
@@ -22,10 +23,11 @@ class Report:
     counts: Mapping[str, int]
     lease: Mapping[str, Any] | None = None  # root_run, host, since, heartbeat; None: free
     plans: Mapping[str, PlanRecord]  # kind → the last one
+    paused: str = ""  # who paused deletions, since when and why
 
 
 def report(site: Site) -> Report:
-    """Read only. Raises DatabaseError."""
+    """Read only. Raises DatabaseError or ClusterError."""
     installation = site.installation
     facts = site.archive.facts()
     if not is_ready(facts):
@@ -48,4 +50,5 @@ def report(site: Site) -> Report:
             for kind, record in plans.items()
             if record is not None and record.instanceid == instanceid
         },
+        paused=pause_now(site),
     )

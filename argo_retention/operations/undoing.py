@@ -2,11 +2,11 @@
 
 import secrets
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from argo_retention.core.ledger import LeaseGrant, RowWrite
+from argo_retention.core.ledger import Deletion, ExpiryUnit, LeaseGrant, RowWrite
 from argo_retention.core.log_references import named_objects
 from argo_retention.core.logs import LogReference
 from argo_retention.core.manifests import decode
@@ -17,14 +17,8 @@ from argo_retention.operations.site import Site
 
 FOLDER = "undo"
 DELETED, EXPIRED = "deleted", "expired"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reasons:
-    """Why one workflow goes."""
-
-    reason: str
-    plan_id: str
+#: What was kept while `undo` was set goes at this age when it is 0 now, not at once.
+KEPT_WHEN_OFF = timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,17 +42,16 @@ class RowKeeper:
         self._lock = threading.Lock()
         self._number = 0
 
-    def keep(self, reasons: Mapping[str, Reasons]) -> None:
-        """Write the rows of these uids as they stand now; raises ObjectStoreError, DatabaseError.
+    def keep(self, going: Sequence[Deletion | ExpiryUnit]) -> None:
+        """Write the rows of these as they stand now; raises ObjectStoreError, DatabaseError.
 
         The caller deletes nothing of the batch unless this returned.
         """
         site = self._site
-        if not reasons or not kept_for(site, self._kind):
+        if not going or not kept_for(site, self._kind):
             return
-        rows = site.archive.whole_rows(
-            clustername=site.installation.clustername, uids=list(reasons)
-        )
+        by_uid = {each.uid: each for each in going}
+        rows = site.archive.whole_rows(clustername=site.installation.clustername, uids=list(by_uid))
         if not rows:
             return  # expired while they were live, so there is nothing to keep
         now = site.clock()
@@ -67,8 +60,8 @@ class RowKeeper:
                 Kept(
                     row=row,
                     kind=self._kind,
-                    reason=reasons[row.uid].reason,
-                    plan_id=reasons[row.uid].plan_id,
+                    reason=by_uid[row.uid].reason,
+                    plan_id=by_uid[row.uid].plan_id,
                     run_id=site.run_id,
                     by_whom=site.by_whom,
                     at=now,
@@ -172,9 +165,7 @@ def throw_away(site: Site) -> int:
         kind = path.rpartition("/")[2].partition("-")[0]
         if kind not in {DELETED, EXPIRED}:
             continue
-        # Where nothing is kept any more, what is there goes at its old time, not at once.
-        span = kept_for(site, kind) or timedelta(days=14)
-        if now - at > span:
+        if now - at > (kept_for(site, kind) or KEPT_WHEN_OFF):
             site.tables.remove(path)
             removed += 1
     return removed

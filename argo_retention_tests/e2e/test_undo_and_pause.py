@@ -91,6 +91,7 @@ def test_p2_pause_and_resume(new_seed: SeedWorld, cli: Cli) -> None:
     assert outcome.assets["retention_outcome"]["mode"] == "paused"
     assert "an incident" in str(outcome.assets["retention_outcome"]["paused"])
     assert len(world.live()) == 3
+    assert "an incident" in cli(world, "status")[1]
     assert cli(world, "pause", name, "--because", "x", "--until", "2001-01-01")[0] == 2
     code, text = cli(world, "resume", name)
     assert (code, text) == (0, f"{name}: its pause has ended (an incident)\n")

@@ -152,8 +152,9 @@ def test_p1_each_hostile_workflow_is_archived_as_it_is_or_kept_and_named(
     assert outcome.success, outcome.failure
     assert outcome.assets["archived_workflows"]["finished"] == len(taken) + 2
     rows, live = world.rows(), world.raw_live()
-    assert live.keys() == taken.keys() | {like["metadata"]["uid"]} | (live.keys() - taken.keys())
+    assert live.keys() >= taken.keys()
     not_archived = {case for uid, case in taken.items() if uid not in rows}
+    assert len(not_archived) < 20  # only what no column can hold
     named = outcome.assets["archived_workflows"]["refused"]
     assert named == len(not_archived), (named, not_archived)
     for uid, case in taken.items():

@@ -117,6 +117,25 @@ def test_expired_rows_are_kept_when_it_is_wanted() -> None:
     assert work.row_uids() == set()
 
 
+def test_p3_what_cannot_be_kept_loses_neither_log_nor_row() -> None:
+    work = AtWork({**EXPIRES, "bucket": {"exclusive": True}})
+    one = work.run("one")
+    work.archived()
+    work.cluster.remove("Workflow", one.namespace, one.name)
+    work.archive.snapshots.clear()
+    work.next_run()
+    work.expiry_planned()
+    work.tables.fail(
+        "write", ObjectStoreError("no room"), where=lambda call: call["path"].startswith("undo/")
+    )
+
+    with pytest.raises(ObjectStoreError, match="no room"):
+        work.expired()
+
+    assert len(work.bucket.objects) == 1
+    assert work.row_uids() == {one.uid}
+
+
 def test_expired_rows_are_not_kept_by_default() -> None:
     work = expired_work(expiry={})
 
