@@ -251,3 +251,19 @@ def test_a_lost_log_is_no_object() -> None:
     done = work.expired()
 
     assert (done.units_done, dict(done.objects)) == (1, {})
+
+
+def test_p3_stopped_between_objects_and_rows_the_unit_stays_open() -> None:
+    work = work_with("one")
+    record = work.expiry_planned().record
+    result = expiring.Expired(plan=record, applied=True)
+    expirer = expiring._Expirer(work.site, work.grant(work.site.root_run), [], result)
+    [planned] = expiring.read_expiry_plan(work.site, record).removals
+    work.bucket.before("delete", lambda _: expirer._stop.set())
+
+    expirer.run([expiring._unit(work.site, record, planned)], {})
+
+    assert result.units_done == 0
+    assert len(work.row_uids()) == 1
+    [unit] = work.archive.open_units(clustername="default", instanceid="")
+    assert unit.stage == "objects_done"

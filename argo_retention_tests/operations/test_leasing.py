@@ -6,8 +6,9 @@ import pytest
 
 from argo_retention.core.ledger import LeaseGrant
 from argo_retention.errors import DatabaseError, LeaseHeldError, LeaseLostError
-from argo_retention.operations.leasing import held_lease
+from argo_retention.operations.leasing import held_lease, leased
 from argo_retention_tests.fakes.archive import FakeArchive
+from argo_retention_tests.operations.at_work import AtWork
 
 
 def lease(archive: FakeArchive, run: str = "run-1", *, heartbeat_seconds: float = 60):  # type: ignore[no-untyped-def]
@@ -80,3 +81,13 @@ def test_p7_once_it_was_taken_over_it_beats_no_more_and_gives_nothing_back() -> 
                 thread.join(10)
 
     assert len(archive.calls_of("heartbeat")) == 1
+
+
+def test_p7_a_site_is_leased_for_its_root_run_after_our_tables_were_made() -> None:
+    work = AtWork()
+
+    with leased(work.site, host="host", is_finished=lambda _: False) as grant:
+        assert grant.root_run == work.site.root_run
+        assert [call.method for call in work.archive.calls][:2] == ["migrate", "acquire_lease"]
+
+    assert holder(work.archive) is None
