@@ -41,8 +41,8 @@ test-cluster: $(STAMP) ## The cluster's contracts on a real kube-apiserver; need
 	cd testing/cluster && go build -ldflags '$(KUBERNETES)' -o bin/cluster .
 	ARGO_RETENTION_TEST_CLUSTER=$(CURDIR)/testing/cluster/bin/cluster $(BIN)/pytest $(ARGS) argo_retention_tests/cluster
 
-test-faults: $(STAMP) ## Kill runs at each effect on the outside, alone and in pairs, and servers under them.
-	ARGO_RETENTION_TEST_FAULTS=1 $(BIN)/pytest -n 2 $(ARGS) argo_retention_tests/faults
+test-faults: $(STAMP) ## Kill runs and servers at each effect on the outside; networks that fail at random.
+	ARGO_RETENTION_TEST_FAULTS=1 $(BIN)/pytest -n 2 $(ARGS) argo_retention_tests/faults argo_retention_tests/wire
 
 test-sabotage: $(STAMP) ## Break the product on purpose: each patch must turn a promise's test red.
 	$(BIN)/python -m argo_retention_tests.sabotage $(ARGS)

@@ -17,12 +17,13 @@ from argo_retention.demo.s3_server import S3Server
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
-#: Needs a binary that only `make test-cluster` builds.
+#: Run by targets of their own: a binary that only `make test-cluster` builds, or minutes of waiting.
 collect_ignore = [
     folder
     for folder, variable in {
         "cluster": "ARGO_RETENTION_TEST_CLUSTER",
         "faults": "ARGO_RETENTION_TEST_FAULTS",
+        "wire": "ARGO_RETENTION_TEST_FAULTS",
     }.items()
     if variable not in os.environ
 ]

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from argo_retention.adapters.kubernetes_cluster.connecting import connect
+from argo_retention.adapters.retries import Patience
 from argo_retention.core.settings import Settings
 from argo_retention.defs.jobs import ARCHIVE_JOB
 from argo_retention.defs.keys import CLUSTER_TAG, in_python_name
@@ -10,6 +11,10 @@ from argo_retention.operations.discovering import discover
 from argo_retention.operations.watching import Seen, look_for_finished
 
 INTERVAL_SECONDS = 60
+#: Dagster kills a tick after a minute, and until then no other sensor has its turn.
+TICK_SECONDS = 30.0
+#: The next tick comes by itself, so a busy server is asked only once more.
+TICK_PATIENCE = Patience(attempts=2, longest_pause=2.0)
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -39,7 +44,13 @@ def _sensor(settings: Settings, cluster: str) -> dg.SensorDefinition:
             # The cursor stays, so what finishes meanwhile is seen at a later tick.
             return dg.SkipReason(f"Run {at_work[0].run_id} is at work on cluster {cluster}.")
         own = settings.clusters[cluster]
-        api = connect(kubeconfig=own.kubeconfig, context=own.context, name=cluster)
+        api = connect(
+            kubeconfig=own.kubeconfig,
+            context=own.context,
+            name=cluster,
+            patience=TICK_PATIENCE,
+            limit_seconds=TICK_SECONDS,
+        )
         seen = look_for_finished(api, discover(api, own, partition=cluster), context.cursor or "")
         if not seen.finished:
             return dg.SensorResult(skip_reason=_skip_reason(seen), cursor=seen.cursor)

@@ -226,6 +226,14 @@ _NO_ANSWER = {
         "{server} did not answer in time.",
         "Run again when the API server is less busy.",
     ),
+    "slow": (
+        "{server} sends too slowly ({found}).",
+        "Run again; if it stays, look at the proxies and load balancers on the way.",
+    ),
+    "limit": (
+        "{server} did not answer within the {found} that a look may take.",
+        "Nothing was changed; the next look tries again.",
+    ),
     "cut": (
         "the connection to {server} was cut.",
         "Run again; if it stays, look at the proxies and load balancers on the way.",

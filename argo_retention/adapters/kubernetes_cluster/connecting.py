@@ -4,6 +4,7 @@ The client's own messages are not passed on: some of them print a whole user ent
 For the same reason its errors are not chained.
 """
 
+import math
 import os
 from collections.abc import Sequence
 from ipaddress import ip_address
@@ -42,11 +43,13 @@ def connect(
     name: str,
     patience: Patience | None = None,
     read_seconds: float = READ_SECONDS,
+    limit_seconds: float = math.inf,
 ) -> KubernetesCluster:
     """The cluster of a kubeconfig and context; sends nothing yet.
 
     Without either, the pod's service account is used where there is one; else the files of KUBECONFIG, else
-    ~/.kube/config, and their current context. `name` is the cluster's name in messages.
+    ~/.kube/config, and their current context. `name` is the cluster's name in messages; after `limit_seconds`
+    nothing is asked any more, for callers that must have ended by then.
 
     Raises:
         ConfigurationError: A file is missing or cannot be read, or the context is not in it.
@@ -78,6 +81,7 @@ def connect(
             patience=patience or Patience(),
             connecting=_connecting(configuration, rest_client.pool_manager),
             read_seconds=read_seconds,
+            limit_seconds=limit_seconds,
         )
     )
 

@@ -174,7 +174,9 @@ class ManyRequests:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=self._in_flight, ssl=self._connecting.tls()),
                 timeout=aiohttp.ClientTimeout(
-                    total=None, sock_connect=self._connect_seconds, sock_read=self._read_seconds
+                    total=2 * self._read_seconds,  # however slowly an answer drips in
+                    sock_connect=self._connect_seconds,
+                    sock_read=self._read_seconds,
                 ),
                 trust_env=False,
             )

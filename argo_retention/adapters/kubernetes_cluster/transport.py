@@ -5,6 +5,7 @@ thousand. Retries are ours and not urllib3's, because what changes something mus
 be, and because the waiting is an argument.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,16 +19,18 @@ from urllib3.response import BaseHTTPResponse
 
 from argo_retention.adapters.kubernetes_cluster.answers import (
     Answer,
+    AnswerLostError,
     Attempt,
     BusyError,
     ConnectionCutError,
     asked_pause,
     broken,
+    lost,
     refusal,
 )
 from argo_retention.adapters.kubernetes_cluster.many import Connecting, ManyRequests
 from argo_retention.adapters.retries import Patience
-from argo_retention.errors import ConfigurationError
+from argo_retention.errors import ClusterError, ConfigurationError
 
 JSON = "application/json"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -37,6 +40,9 @@ CONNECT_SECONDS = 5.0
 IN_FLIGHT = 32  # of requests that are sent as many
 READ_SECONDS = 60.0
 LIST_SECONDS = 120.0
+#: Bytes a second: an answer that is slower on average, once the first wait is over, is given up. A server
+#: that sends a byte now and then would never meet a limit for silence.
+SLOWEST = 1024
 #: A failure's body is read so far and no further; a Status is smaller.
 REFUSAL_LIMIT = 64 * 1024
 #: The client's hook renews a token minutes before it ends; asking it for every request costs a lock for each.
@@ -96,12 +102,18 @@ class Transport:
         patience: Patience,
         connecting: Connecting,
         read_seconds: float = READ_SECONDS,
+        limit_seconds: float = math.inf,
+        timer: Callable[[], float] = time.monotonic,
     ) -> None:
         """`name` is the cluster's, for messages; `server` the URL, perhaps with a path.
 
-        `connecting` says the same as the pool manager, for many requests at once.
+        `connecting` says the same as the pool manager, for many requests at once. After `limit_seconds`
+        nothing is sent any more, and what is under way is given up.
         """
         self.name = name
+        self._timer = timer
+        self._limit_seconds = limit_seconds
+        self._until = timer() + limit_seconds
         self.patience = patience
         self.read_seconds = read_seconds
         self._server = server.rstrip("/")
@@ -164,9 +176,12 @@ class Transport:
         if body is not None:
             headers["Content-Type"] = content_type
         response = self._open(
-            method, path, attempt=attempt, headers=headers, body=body, seconds=seconds, preload=True
+            method, path, attempt=attempt, headers=headers, body=body, seconds=seconds
         )
-        return Answer(status=response.status, headers=response.headers, body=response.data)
+        whole = b"".join(
+            self._pieces(response, attempt=attempt, grace=self._wait(seconds), decode=True)
+        )
+        return Answer(status=response.status, headers=response.headers, body=whole)
 
     def ask(
         self,
@@ -223,19 +238,51 @@ class Transport:
             headers={"Accept": accept, **self._credentials.headers()},
             body=None,
             seconds=seconds,
-            preload=False,
         )
         try:
             yield response
         finally:
             response.close()
 
-    def chunks(self, response: BaseHTTPResponse, *, attempt: Attempt) -> Iterator[bytes]:
-        """The body in pieces; a body that ends before its end raises ConnectionCutError."""
+    def chunks(
+        self, response: BaseHTTPResponse, *, attempt: Attempt, quiet_seconds: float | None = None
+    ) -> Iterator[bytes]:
+        """The body in pieces; a body that ends before its end raises ConnectionCutError.
+
+        It may be as long as it likes, but not slower than SLOWEST; so many seconds may pass without a byte.
+        """
+        grace = self._wait(quiet_seconds)
+        return self._pieces(response, attempt=attempt, grace=grace, decode=False)
+
+    def _pieces(
+        self, response: BaseHTTPResponse, *, attempt: Attempt, grace: float, decode: bool
+    ) -> Iterator[bytes]:
+        begun = self._timer()
+        got = 0
         try:
-            yield from response.stream(CHUNK, decode_content=False)
+            while piece := response.read1(CHUNK, decode_content=decode):
+                got += len(piece)
+                now = self._timer()
+                if now >= self._until:
+                    raise self._over(attempt)
+                if now - begun > grace + got / SLOWEST:
+                    response.close()
+                    found = f"{got} bytes in {now - begun:.0f} s"
+                    raise lost(AnswerLostError, "slow", attempt, self.address, found)
+                yield piece
         except HTTPError as error:
+            if self._timer() >= self._until:
+                raise self._over(attempt) from error
             raise broken(error, attempt, self.address) from error
+        response.release_conn()
+
+    def _wait(self, seconds: float | None) -> float:
+        """How long a silence may last: as asked, and no longer than there is time left."""
+        return min(seconds or self.read_seconds, max(self._until - self._timer(), 0.01))
+
+    def _over(self, attempt: Attempt) -> ClusterError:
+        found = f"{self._limit_seconds:.0f} s"
+        return lost(AnswerLostError, "limit", attempt, self.address, found)
 
     def refusal_of(self, response: BaseHTTPResponse, *, attempt: Attempt) -> Answer:
         """The answer of a stream that is not a stream, read as far as a Status goes."""
@@ -259,19 +306,23 @@ class Transport:
         headers: Mapping[str, str],
         body: bytes | None,
         seconds: float | None,
-        preload: bool,
     ) -> BaseHTTPResponse:
+        if self._timer() >= self._until:
+            raise self._over(attempt)
         try:
             return self._pool.urlopen(
                 method,
                 self._root + path,
                 headers=headers,
                 body=body,
-                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=seconds or self.read_seconds),
+                timeout=urllib3.Timeout(
+                    connect=min(CONNECT_SECONDS, self._wait(seconds)), read=self._wait(seconds)
+                ),
                 retries=False,
                 redirect=False,
-                preload_content=preload,
-                decode_content=preload,
+                preload_content=False,
             )
         except HTTPError as error:
+            if self._timer() >= self._until:
+                raise self._over(attempt) from error
             raise broken(error, attempt, self.address) from error

@@ -73,7 +73,10 @@ def watch_metadata(
             if response.status == HTTPStatus.GONE:
                 raise WatchExpiredError(str(error))
             raise error
-        for line in _lines(transport.chunks(response, attempt=attempt), attempt):
+        chunks = transport.chunks(
+            response, attempt=attempt, quiet_seconds=seconds + transport.read_seconds
+        )
+        for line in _lines(chunks, attempt):
             yield _read_event(line, attempt)
 
 

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg import errors
+from psycopg.abc import RV, PQGen
 from psycopg.rows import DictRow, dict_row
 
 from argo_retention.adapters.postgres_archive.statements import statements
@@ -19,12 +21,30 @@ from argo_retention.core.ledger import LeaseGrant
 from argo_retention.core.ports.archive import Archive
 from argo_retention.errors import DatabaseError, LeaseLostError
 
-Connection = psycopg.Connection[DictRow]
-
 CONNECT_TIMEOUT = 10
+#: Without a word of the server, which ends a statement itself after five minutes (sessions.sql).
+SILENCE_SECONDS = 315.0
 
 _SESSIONS = statements("sessions")
 _LEASES = statements("leases")
+
+
+class Connection(psycopg.Connection[DictRow]):
+    """Waits for the server, but not for ever: a half-open connection looks like a slow statement."""
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """As psycopg's own; OperationalError when nothing came in time, and the connection is closed."""
+        try:
+            return super().wait(
+                gen, interval=interval, timeout=SILENCE_SECONDS if timeout is None else timeout
+            )
+        except errors._WaitTimeout:  # noqa: SLF001 - psycopg documents that wait raises it
+            if timeout is not None:
+                raise
+            self.pgconn.finish()
+            raise psycopg.OperationalError(
+                f"no answer within {SILENCE_SECONDS:g} s; what was asked last may have been done or not"
+            ) from None
 
 
 class Sessions:
@@ -94,7 +114,7 @@ class Sessions:
             self._idle.append(connection)
 
     def _connect(self) -> Connection:
-        connection = psycopg.connect(
+        connection = Connection.connect(
             host=self.target.host,
             port=self.target.port,
             dbname=self.target.database,
@@ -103,6 +123,12 @@ class Sessions:
             sslmode=self.target.sslmode,
             application_name=self._application_name,
             connect_timeout=CONNECT_TIMEOUT,
+            # A host that is gone is noticed after about a minute, not after the system's two hours.
+            keepalives=1,
+            keepalives_idle=30,
+            keepalives_interval=10,
+            keepalives_count=3,
+            tcp_user_timeout=60_000,
             autocommit=True,
             # Each statement is planned for its own parameters: a plan for arrays of unknown length goes
             # through whole tables. (plan_cache_mode would plan each check of a foreign key, too.)
