@@ -29,6 +29,10 @@ class ClusterForbiddenError(ClusterError):
     """The Kubernetes API answered 401 or 403: a right or a token is missing."""
 
 
+class DeletionUnknownError(ClusterError):
+    """A DELETE was sent and nothing says whether it was carried out; the next run finds out by a list."""
+
+
 class PodLogGoneError(ClusterError):
     """404 for a pod's log: the pod is not there (any more)."""
 

@@ -85,6 +85,7 @@ def sentence(reason: Reason, **facts: object) -> str:
 OUTCOMES = {
     "intended": "deletion begun, its outcome is not known yet",
     "deleted": "deleted from the cluster",
+    "unknown": "deletion sent, and no answer came; the next run finds out",
     "terminating": "deletion accepted, a finalizer holds it",
     "gone": "to be deleted, but somebody else was first",
     "changed": "to be deleted, but it had changed, so it was kept",

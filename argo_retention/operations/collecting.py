@@ -21,7 +21,7 @@ from argo_retention.core.live_workflows import LiveWorkflow
 from argo_retention.core.planning import Decision, Plan, intersection, waves
 from argo_retention.core.ports.cluster import DeleteOutcome, DeleteResult, DeleteTarget, Sending
 from argo_retention.core.reasons import Reason, Verdict, sentence
-from argo_retention.errors import ClusterError, PlanRefusedError
+from argo_retention.errors import ClusterError, DeletionUnknownError, PlanRefusedError
 from argo_retention.operations.auditing import Audit
 from argo_retention.operations.garbage import rare_collections
 from argo_retention.operations.guarding import check_sound
@@ -40,6 +40,7 @@ FAILURES_BEFORE_STOP = 20
 OBSERVED = "observed"
 OWNER_STAYS = "refused: it owns a workflow that stays"
 PAUSED = "paused"  # then what `pausing` says
+UNKNOWN = "unknown"  # said by a run; in the ledger such an intent stays open
 STOPPED = "refused: the run was stopped before the request"
 #: TERMINATING is not among them: what a finalizer holds is still owned.
 LEFT_THE_CLUSTER = frozenset({DeleteOutcome.DELETED.value, DeleteOutcome.GONE.value, OBSERVED})
@@ -63,8 +64,8 @@ class Collected:
 
     @property
     def problems(self) -> Sequence[Deletion]:
-        """Those that were refused or failed."""
-        return [d for d in self.deletions if d.outcome.startswith("refused")]
+        """Those that were refused or failed, or of which nobody knows."""
+        return [d for d in self.deletions if _kind(d.outcome) in {"refused", UNKNOWN}]
 
 
 @rare_collections()
@@ -129,7 +130,9 @@ def resolve_open_deletions(
         if deletion.uid not in present:
             resolved.append(structs.replace(deletion, outcome=DeleteOutcome.DELETED.value))
         elif not terminating:
-            outcome = "refused: the run ended before the request; it is still there"
+            outcome = (
+                "refused: the run had no answer, or ended before the request; it is still there"
+            )
             resolved.append(structs.replace(deletion, outcome=outcome))
     if resolved:
         site.archive.record_deletions(grant, resolved)
@@ -266,9 +269,11 @@ class _Collector:
         finally:
             # Outcomes are recorded even when releasing the locks fails; without them the intents stay open
             # and the next run finds out by a list.
-            if self._applies and outcomes:
-                archive.record_deletions(self._grant, outcomes)
-                self._audit.deletions(outcomes)
+            # So does an intent of which no answer came.
+            known = [each for each in outcomes if _kind(each.outcome) != UNKNOWN]
+            if self._applies and known:
+                archive.record_deletions(self._grant, known)
+                self._audit.deletions(known)
         return outcomes
 
     def _paused(self, intents: Sequence[Deletion], paused: str, total: int) -> list[Deletion]:
@@ -310,7 +315,7 @@ class _Collector:
             if self._failures >= FAILURES_BEFORE_STOP:
                 self._stop.set()
         first_line = str(result).partition("\n")[0]
-        return f"refused: {first_line}"
+        return f"{UNKNOWN if isinstance(result, DeletionUnknownError) else 'refused'}: {first_line}"
 
     def _doubt(self, intent: Deletion, row: LockedRow | None, now: datetime) -> str:
         """Why this row, read again under lock, does not prove this version; "" when it does (promise P1)."""

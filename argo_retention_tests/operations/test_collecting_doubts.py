@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from argo_retention.core.ledger import Deletion
-from argo_retention.errors import PlanRefusedError
+from argo_retention.errors import DeletionUnknownError, PlanRefusedError
 from argo_retention_tests.operations.at_work import NAMESPACE, NOW, AtWork
 from argo_retention_tests.operations.collecting_world import (
     ALL,
@@ -117,9 +117,29 @@ def test_p7_open_intents_of_a_dead_run_are_resolved_by_a_list() -> None:
 
     resolved = {deletion.name: deletion.outcome for deletion in done.resolved}
     assert resolved == {
-        "here": "refused: the run ended before the request; it is still there",
+        "here": "refused: the run had no answer, or ended before the request; it is still there",
         "gone": "deleted",
     }
+
+
+def test_p6_a_deletion_of_which_no_answer_came_stays_open_for_the_next_run() -> None:
+    """It may have been carried out: the ledger must not say that it was refused."""
+    work = work_with("one")
+    error = DeletionUnknownError("the answer was lost\nthe next run finds out")
+    work.cluster.fail("delete_workflow", error)
+
+    done = work.collected()
+
+    assert outcomes(done) == {"one": "unknown: the answer was lost"}
+    assert [d.name for d in done.problems] == ["one"]
+    assert ledger(work) == {"one": "intended"}
+
+    work.cluster.remove("Workflow", NAMESPACE, "one")
+    work.run("other", log=None)
+    work.next_run()
+    work.planned()
+
+    assert [(d.name, d.outcome) for d in work.collected().resolved] == [("one", "deleted")]
 
 
 def test_a_finalizer_holds_it_until_a_later_run_sees_it_gone() -> None:

@@ -34,8 +34,10 @@ from argo_retention.core.ports.cluster import (
     PatchResult,
     Sending,
 )
-from argo_retention.errors import ClusterError
+from argo_retention.errors import ClusterError, DeletionUnknownError
 
+#: Refusals of which a server on the way, not the API server, may be the author; and "later".
+_NOT_PLAIN = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 MERGE_PATCH = "application/merge-patch+json"
 LOOK_UP_SECONDS = 0.5
 
@@ -67,10 +69,11 @@ def delete_workflows(
     What is answered plainly is judged where it arrives. For the rest there is time, and a thread:
 
     * 429 was refused before anything was done: waited for as told, and sent again;
-    * after a 5xx or without an answer, the object is read. It is not there, or another object has its name:
+    * after a 5xx, a 408, an answer that cannot be read or none, the object is read. It is not there, or another object has its name:
       GONE (by this request or by somebody else). It is being deleted: TERMINATING. It is there in another
-      version: CHANGED, because this request can no longer delete it. It is there unchanged: an error; the
-      request may still be under way, which the preconditions make harmless.
+      version: CHANGED, because this request can no longer delete it. It is there unchanged: what the server
+      refused with; without such a word the request may still be under way, and the result is a
+      DeletionUnknownError.
     """
     many = transport.many
     waiting = iter(enumerate(targets))
@@ -144,20 +147,18 @@ def _judged(answer: Answer | ClusterError, attempt: Attempt) -> DeleteResult | N
     if answer.status in (HTTPStatus.OK, HTTPStatus.ACCEPTED):
         try:
             found = _decode(answer, attempt)
-        except ClusterError as error:
-            return error
+        except ClusterError:
+            return None
         if found.kind != "Status":
             return DeleteOutcome.TERMINATING
-        if found.status != "Success":
-            return unreadable(attempt, "a Status that is not Success")
-        return DeleteOutcome.DELETED
+        return DeleteOutcome.DELETED if found.status == "Success" else None
     if is_absent(answer, attempt):
         return DeleteOutcome.GONE
     if _is_conflict(answer):
         return DeleteOutcome.CHANGED
-    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+    if answer.status in _NOT_PLAIN or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return None
-    return None if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR else refusal(answer, attempt)
+    return refusal(answer, attempt)
 
 
 def _settled(
@@ -182,7 +183,7 @@ def _settled(
         except AnswerLostError as error:
             return _after_doubt(transport, attempt, target, error)
         judged = _judged(final, attempt)
-        return judged or _after_doubt(transport, attempt, target, refusal(final, attempt))
+        return judged or _after_doubt(transport, attempt, target, _doubt_of(final, attempt))
     except ClusterError as error:
         return error
 
@@ -257,7 +258,7 @@ def _after_doubt(
     try:
         found = _read(transport, reading)
     except ClusterError as second:
-        raise ClusterError(
+        raise DeletionUnknownError(
             f"{error}\nWhether it was deleted is not known, because the object could not be read either."
         ) from second
     if found is None or found.uid != target.uid:
@@ -266,7 +267,23 @@ def _after_doubt(
         return DeleteOutcome.TERMINATING
     if found.resourceVersion != str(target.resource_version):
         return DeleteOutcome.CHANGED
+    if isinstance(error, AnswerLostError):
+        raise DeletionUnknownError(
+            f"{error}\nIt was still there a moment later; the request may be under way.\n"
+            "The next run finds out."
+        ) from error
     raise error
+
+
+def _doubt_of(answer: Answer, attempt: Attempt) -> ClusterError:
+    """Why an answer does not say what became of the request."""
+    if answer.status in (HTTPStatus.OK, HTTPStatus.ACCEPTED):
+        why = "it is neither the object nor a Status of success"
+        return AnswerLostError(str(unreadable(attempt, why)))
+    error = refusal(answer, attempt)
+    if answer.status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT):
+        return AnswerLostError(str(error))
+    return error
 
 
 def _read(transport: Transport, attempt: Attempt) -> _Meta | None:

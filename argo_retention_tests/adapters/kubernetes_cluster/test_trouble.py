@@ -12,7 +12,12 @@ from argo_retention.adapters.kubernetes_cluster.cluster import KubernetesCluster
 from argo_retention.adapters.kubernetes_cluster.connecting import connect
 from argo_retention.core.ports.cluster import DeleteOutcome
 from argo_retention.demo.kube_api.process import write_kubeconfig
-from argo_retention.errors import ClusterError, ClusterForbiddenError, ListIncompleteError
+from argo_retention.errors import (
+    ClusterError,
+    ClusterForbiddenError,
+    DeletionUnknownError,
+    ListIncompleteError,
+)
 from argo_retention_tests.adapters.kubernetes_cluster.scripted_api import (
     Scripted,
     ScriptedApi,
@@ -176,13 +181,18 @@ NOT_FOUND = {
 }
 ABSENT = Scripted(status=404, body=answer(NOT_FOUND).body)
 LOST = Scripted(body=golden("delete-ok").body, cut_after=5)
+FAILURE = answer({"kind": "Status", "status": "Failure", "metadata": {}})
+NO_JSON = Scripted(body=b"<html>")
 
 
 def there(**metadata: Any) -> Scripted:
     return answer({"kind": "PartialObjectMetadata", **item(**metadata)})
 
 
-@pytest.mark.parametrize("doubtful", [LOST, status(500), status(503), status(504)])
+@pytest.mark.parametrize(
+    "doubtful",
+    [LOST, status(408), status(500), status(503), status(504), FAILURE, NO_JSON],
+)
 @pytest.mark.parametrize(
     ("found", "outcome"),
     [
@@ -227,8 +237,6 @@ def test_a_doubtful_delete_is_not_sent_again(
         status(409, "AlreadyExists"),
         Scripted(status=409, body=b"busy"),
         status(400, "BadRequest"),
-        answer({"kind": "Status", "status": "Failure", "metadata": {}}),
-        Scripted(body=b"<html>"),
         Scripted(status=302, headers={"Location": "/login"}),
     ],
 )
@@ -240,6 +248,17 @@ def test_a_delete_that_is_answered_strangely_is_an_error(
     with pytest.raises(ClusterError):
         delete(cluster)
     assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize("doubtful", [LOST, status(408), status(504), FAILURE, NO_JSON])
+def test_without_a_word_of_the_server_it_is_not_known_whether_it_was_deleted(
+    api: ScriptedApi, cluster: KubernetesCluster, doubtful: Scripted
+) -> None:
+    """It is there unchanged a moment later, but the request may still be under way."""
+    api.will_give(doubtful, there())
+
+    with pytest.raises(DeletionUnknownError, match="The next run finds out"):
+        delete(cluster)
 
 
 def test_a_doubtful_patch_is_an_error(api: ScriptedApi, cluster: KubernetesCluster) -> None:
