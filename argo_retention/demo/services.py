@@ -20,15 +20,7 @@ def dagster_services(folder: Path, environment: Mapping[str, str]) -> Iterator[s
     """Start both and wait until the UI answers; its address. Both are stopped at the end."""
     (port,) = free_ports(1)
     address = f"http://127.0.0.1:{port}"
-    workspace = str(Path(environment["DAGSTER_HOME"]) / "workspace.yaml")
-    binaries = Path(sys.executable).parent
-    commands = {
-        "webserver": [
-            str(binaries / "dagster-webserver"),
-            *("-h", "127.0.0.1", "-p", str(port), "-w", workspace),
-        ],
-        "daemon": [str(binaries / "dagster-daemon"), "run", "-w", workspace],
-    }
+    commands = service_commands(environment, port=port)
     with ExitStack() as stack:
         processes = []
         for name, arguments in commands.items():
@@ -45,6 +37,19 @@ def dagster_services(folder: Path, environment: Mapping[str, str]) -> Iterator[s
             processes.append(process)
         _wait_until_ready(address, processes, folder)
         yield address
+
+
+def service_commands(environment: Mapping[str, str], *, port: int) -> dict[str, list[str]]:
+    """What starts the webserver and the daemon of a DAGSTER_HOME that `write_dagster_home` wrote."""
+    workspace = str(Path(environment["DAGSTER_HOME"]) / "workspace.yaml")
+    binaries = Path(sys.executable).parent
+    return {
+        "webserver": [
+            str(binaries / "dagster-webserver"),
+            *("-h", "127.0.0.1", "-p", str(port), "-w", workspace),
+        ],
+        "daemon": [str(binaries / "dagster-daemon"), "run", "-w", workspace],
+    }
 
 
 def _wait_until_ready(address: str, processes: list[subprocess.Popen[bytes]], folder: Path) -> None:
