@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.synced
 ARGS ?=
+MINUTES ?= 60
 # Each worker has servers of its own; the tests of one file stay together.
 SIDE_BY_SIDE := -n 2 --dist loadfile
 # The server does not know its version unless it is told; it is that of testing/cluster/go.mod.
@@ -44,6 +45,11 @@ test-cluster: $(STAMP) ## The cluster's contracts on a real kube-apiserver; need
 test-faults: $(STAMP) ## Kill runs and servers at each effect on the outside; networks that fail at random.
 	ARGO_RETENTION_TEST_FAULTS=1 $(BIN)/pytest -n 2 $(ARGS) argo_retention_tests/faults argo_retention_tests/wire
 
+# The network's random faults in their long form belong to the hour.
+soak: $(STAMP) ## MINUTES=60 of steady work under Dagster's daemon with everything failing now and then.
+	$(BIN)/python -m argo_retention_tests.soak --minutes $(MINUTES) $(ARGS)
+	test $(MINUTES) -lt 60 || ARGO_RETENTION_TEST_FAULTS=1 ARGO_RETENTION_TEST_ROUNDS=300 $(BIN)/pytest -n 2 argo_retention_tests/wire
+
 test-sabotage: $(STAMP) ## Break the product on purpose: each patch must turn a promise's test red.
 	$(BIN)/python -m argo_retention_tests.sabotage $(ARGS)
 
@@ -63,4 +69,4 @@ bench: $(STAMP) ## Each figure of the README, with its limit and Argo's way meas
 clean: ## Remove what is made here.
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 
-.PHONY: help venv demo ui test test-cluster test-faults test-sabotage lint coverage bench clean
+.PHONY: help venv demo ui test test-cluster test-faults soak test-sabotage lint coverage bench clean

@@ -71,9 +71,9 @@ def delete_workflows(
     * 429 was refused before anything was done: waited for as told, and sent again;
     * after a 5xx, a 408, an answer that cannot be read or none, the object is read. It is not there, or
       another object has its name: GONE (by this request or by somebody else). It is being deleted:
-      TERMINATING. It is there in another version: CHANGED, because this request can no longer delete it. It is
-      there unchanged: what the server refused with; without such a word the request may still be under way,
-      and the result is a DeletionUnknownError.
+      TERMINATING. It is there in another version: CHANGED, because this request can no longer delete it. It
+      is there unchanged: what the server refused with; without such a word the request may still be under
+      way, and the result is a DeletionUnknownError.
     """
     many = transport.many
     waiting = iter(enumerate(targets))
