@@ -4,11 +4,10 @@ import secrets
 from collections.abc import Callable
 from datetime import datetime
 
-from argo_retention.core.bucket_facts import BucketFacts
+from argo_retention.core.bucket_facts import PROBE_PREFIX, BucketFacts
 from argo_retention.core.ports.log_store import LogStore, ObjectDeletion
 from argo_retention.errors import ObjectForbiddenError, ObjectStoreError
 
-PROBE_PREFIX = "argo-retention/probe"
 BODY = b"argo-retention tries its rights in this bucket; this object may be deleted\n"
 
 
@@ -62,7 +61,7 @@ def probe_bucket(store: LogStore) -> BucketFacts:
         failures.append(
             f"PUT s3://{store.bucket}/{key} with If-None-Match: *: the object was replaced.\n"
             "This S3 ignores conditions, so two writers may replace each other's logs:"
-            " let keyFormat hold {{workflow.uid}}."
+            " they are saved under keys with the workflow's uid only."
         )
     return BucketFacts(
         bucket=store.bucket,

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+#: Where an object is put to try something, and removed again.
+PROBE_PREFIX = "argo-retention/probe"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BucketFacts:

@@ -2,11 +2,13 @@
 
 import base64
 import binascii
+import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 
 from argo_retention.core.artifact_repositories import S3Location, SecretKey
+from argo_retention.core.bucket_facts import PROBE_PREFIX
 from argo_retention.core.ports.cluster import Cluster
 from argo_retention.core.ports.log_store import LogStore
 from argo_retention.core.s3_credentials import S3Credentials
@@ -34,6 +36,7 @@ class LogStores:
         self._own_credentials = own_credentials
         self._endpoint = endpoint
         self._stores: dict[tuple[str, str, str], LogStore] = {}
+        self._conditions: dict[int, bool] = {}  # by id of the store, which lives as long as we do
         self._lock = threading.Lock()
 
     def of(self, location: S3Location, *, namespace: str) -> LogStore:
@@ -49,6 +52,17 @@ class LogStores:
                 store = self._open_store(location, self._credentials(location, namespace))
                 self._stores[key] = store
             return store
+
+    def honours_conditions(self, store: LogStore) -> bool:
+        """Whether a second put with If-None-Match: * of one key is refused; tried once for each store.
+
+        Where it is not, two writers may replace each other's objects, and only keys with a uid are safe.
+        """
+        with self._lock:
+            known = self._conditions.get(id(store))
+            if known is None:
+                known = self._conditions[id(store)] = _try_twice(store)
+            return known
 
     def access(
         self, location: S3Location, *, namespace: str
@@ -76,6 +90,17 @@ class LogStores:
         return read_secret(
             self._cluster, secret, namespaces=(namespace, self._controller_namespace)
         )
+
+
+def _try_twice(store: LogStore) -> bool:
+    key = f"{PROBE_PREFIX}/{secrets.token_hex(16)}"
+    store.put_if_absent(key, b"", metadata={})
+    try:
+        return not store.put_if_absent(key, b"", metadata={}).created
+    finally:
+        head = store.head(key)
+        if head is not None:
+            store.delete(key, etag=head.etag)
 
 
 def read_secret(cluster: Cluster, secret: SecretKey, *, namespaces: tuple[str, ...]) -> str:

@@ -62,7 +62,10 @@ class LogSaver:
         if _is_refusal(body):
             return unsettled(record, "the runtime answered with a refusal instead of the log")
         sha256 = hashlib.sha256(body).hexdigest()
-        for attempt in (record, _under_uid_key(task)):
+        attempts = [record, _under_uid_key(task)]
+        if not self._site.log_stores.honours_conditions(store):
+            del attempts[0]  # it may be replaced, or replace another workflow's
+        for attempt in attempts:
             metadata = object_metadata(attempt, sha256)
             put = store.put_if_absent(attempt.key, body, metadata=metadata)
             if put.created:

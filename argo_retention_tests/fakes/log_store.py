@@ -32,6 +32,7 @@ class FakeLogStore(Faulty, LogStore):
         super().__init__()
         self.now = now
         self.exists = True
+        self.honours_conditions = True  # a second put of one key is refused
         self.objects: dict[str, FakeObject] = {}
         self._bucket = bucket
         self._lock = threading.RLock()
@@ -67,7 +68,7 @@ class FakeLogStore(Faulty, LogStore):
     def put_if_absent(self, key: str, body: bytes, *, metadata: Mapping[str, str]) -> PutResult:
         self._ask("put_if_absent", key)
         with self._lock:
-            if key in self.objects:
+            if key in self.objects and self.honours_conditions:
                 return PutResult(created=False)
             return self._put(key, body, metadata)
 

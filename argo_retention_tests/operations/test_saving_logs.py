@@ -213,13 +213,17 @@ def test_p1_a_long_log_that_is_cut_while_it_is_stored_is_no_log(
     assert work.bucket.objects == {}
 
 
+def is_a_log(call: Any) -> bool:
+    return str(call["key"]).endswith(".log")
+
+
 @pytest.mark.parametrize("operation", ["put_if_absent", "head"])
 def test_p1_a_bucket_that_fails_loses_nothing(operation: str) -> None:
     """head: the key is taken, and whose object it is cannot be asked."""
     work = AtWork()
     one = work.run("one")
     work.bucket.add("one/one/main.log", b"theirs")
-    work.bucket.fail(operation, ObjectStoreError("503 slow down"))
+    work.bucket.fail(operation, ObjectStoreError("503 slow down"), where=is_a_log)
 
     work.archived()
 
@@ -230,11 +234,37 @@ def test_p1_a_bucket_that_fails_loses_nothing(operation: str) -> None:
     assert list(work.bucket.objects) == ["one/one/main.log"]
 
 
+def test_p4_where_conditions_are_not_honoured_only_keys_with_the_uid_are_written() -> None:
+    """Such a server would let our put replace the log of another workflow of that name."""
+    work = AtWork()
+    one = work.run("one")
+    work.bucket.honours_conditions = False
+    work.bucket.add("one/one/main.log", b"theirs")
+
+    work.archived()
+
+    assert work.log_of(one).key == f"one/{one.uid}/one/main.log"
+    assert work.bucket.objects["one/one/main.log"].body == b"theirs"
+    assert set(work.bucket.objects) == {"one/one/main.log", f"one/{one.uid}/one/main.log"}
+
+
+def test_p4_a_bucket_that_cannot_be_tried_leaves_the_log_unsettled() -> None:
+    work = AtWork()
+    one = work.run("one")
+    work.bucket.fail(
+        "put_if_absent", ObjectStoreError("503"), where=lambda call: "probe" in str(call["key"])
+    )
+
+    work.archived()
+
+    assert (work.log_of(one).state, work.log_of(one).reason) == (LogState.UNSETTLED, "503")
+
+
 def test_an_object_that_goes_while_its_key_is_tried_leaves_the_key_with_the_uid() -> None:
     work = AtWork()
     one = work.run("one")
     work.bucket.add("one/one/main.log", b"theirs")
-    work.bucket.before("head", lambda _: work.bucket.objects.clear())
+    work.bucket.before("head", lambda _: work.bucket.objects.clear(), where=is_a_log)
 
     work.archived()
 

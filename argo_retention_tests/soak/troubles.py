@@ -25,8 +25,10 @@ S3 = (("PUT", ""), ("HEAD", ""), ("GET", ""), ("DELETE", ""))
 KINDS = ("reset", "cut_request", "lose_answer", "cut_answer", "reset_answer", "stall", "slow")
 STATUSES = (408, 429, 500, 503, 504)
 TRIGGERS = (b"COPY ", b"INSERT INTO", b"COMMIT", b"DELETE FROM", b"SELECT ", b"UPDATE ")
-#: Seconds between two troubles, and how long a fault of the wire stays there to be met.
+#: Seconds between two troubles.
 EVERY = (10.0, 25.0)
+#: Faults that wait on one wire to be met.
+WAITING = 3
 
 
 class Troubles:
@@ -83,7 +85,7 @@ class Troubles:
     def _spoil_the_wire(self) -> None:
         installation = self._installation
         for wire in (installation.api, installation.s3, installation.database):
-            wire.mend()
+            wire.forget_the_oldest(WAITING)
         which = self._chance.choice(("api", "api", "s3", "database"))
         self.done[f"faults put on the wire to {which}"] += 1
         if which == "database":

@@ -97,6 +97,11 @@ class HttpWire:
                     return fault
         return None
 
+    def forget_the_oldest(self, left: int) -> None:
+        """Only so many faults still wait to be met."""
+        with self.lock:
+            self.faults = self.faults[-left:]
+
     def mend(self) -> None:
         """No more faults; silent connections end."""
         with self.lock:

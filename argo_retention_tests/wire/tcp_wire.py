@@ -68,6 +68,11 @@ class TcpWire:
         for each in left:
             _close(each)
 
+    def forget_the_oldest(self, left: int) -> None:
+        """Only so many faults still wait to be met."""
+        with self._lock:
+            self.faults = self.faults[-left:]
+
     def mend(self) -> None:
         """No more faults; silent connections end."""
         with self._lock:

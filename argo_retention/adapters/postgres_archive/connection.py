@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from psycopg import errors
 from psycopg.abc import RV, PQGen
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow, dict_row, scalar_row
 
 from argo_retention.adapters.postgres_archive.statements import statements
 from argo_retention.adapters.postgres_archive.translation import translated
@@ -27,10 +27,14 @@ SILENCE_SECONDS = 315.0
 
 _SESSIONS = statements("sessions")
 _LEASES = statements("leases")
+_LOCAL_SETTINGS = _SESSIONS["local_settings"]
 
 
 class Connection(psycopg.Connection[DictRow]):
     """Waits for the server, but not for ever: a half-open connection looks like a slow statement."""
+
+    #: Whether a pooler such as PgBouncer may give each transaction to another session of the server.
+    is_pooled = False
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """As psycopg's own; OperationalError when nothing came in time, and the connection is closed."""
@@ -67,6 +71,8 @@ class Sessions:
             connection = self._take()
             try:
                 with connection.transaction():
+                    if connection.is_pooled:
+                        connection.execute(_LOCAL_SETTINGS)
                     yield connection
             finally:
                 self._give_back(connection)
@@ -77,7 +83,12 @@ class Sessions:
         with translated(self.target, writes_rows=False):
             connection = self._take()
             try:
-                yield connection
+                if connection.is_pooled:
+                    with connection.transaction():
+                        connection.execute(_LOCAL_SETTINGS)
+                        yield connection
+                else:
+                    yield connection
             finally:
                 self._give_back(connection)
 
@@ -135,7 +146,13 @@ class Sessions:
             prepare_threshold=None,
             row_factory=dict_row,
         )
-        connection.execute(_SESSIONS["settings"])
+        with connection.cursor(row_factory=scalar_row) as cursor:
+            pid = cursor.execute(_SESSIONS["pid"]).fetchone()
+        # A pooler answers for the server, with a process id of its own. What would be set there for the
+        # session would be lost for us and stay for somebody else.
+        connection.is_pooled = pid != connection.info.backend_pid
+        if not connection.is_pooled:
+            connection.execute(_SESSIONS["settings"])
         return connection
 
 

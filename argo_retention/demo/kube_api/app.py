@@ -26,7 +26,7 @@ from argo_retention.demo.kube_api.messages import (
     Send,
 )
 from argo_retention.demo.kube_api.pod_logs import PodLogs
-from argo_retention.demo.kube_api.resources import discovery
+from argo_retention.demo.kube_api.resources import PODS, discovery
 from argo_retention.demo.kube_api.reviews import refuse_protobuf, review
 from argo_retention.demo.kube_api.routes import Target, target_of
 from argo_retention.demo.kube_api.seeding import Seeder
@@ -59,6 +59,7 @@ class KubeApi:
         store = Store(history_bytes=history_bytes)
         lister = Lister(store)
         self._logs = PodLogs(self._clock)
+        store.listen(PODS, self._logs.follow)
         self._faults = Faults()
         self._seeder = Seeder(store, self._clock, identities)
         self._handlers = Handlers(

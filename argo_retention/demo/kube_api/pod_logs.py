@@ -11,6 +11,7 @@ import msgspec
 from argo_retention.demo.kube_api.clock import Clock
 from argo_retention.demo.kube_api.records import Record
 from argo_retention.demo.kube_api.statuses import ApiError, bad_request, invalid
+from argo_retention.demo.kube_api.store import Event, EventType
 
 #: Between the timestamps of two lines.
 _LINE_STEP = timedelta(milliseconds=1)
@@ -81,12 +82,17 @@ class PodLogs:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._logs: dict[tuple[str, str, str], PodLog] = {}
+        self._logs: dict[tuple[str, str], dict[str, PodLog]] = {}  # namespace and pod → container
 
     def put(self, document: Mapping[str, Any]) -> None:
         """Add or replace the log that a line of pod_logs.ndjson describes."""
-        key = (document["namespace"], document["pod"], document.get("container", "main"))
-        self._logs[key] = PodLog.from_document(document)
+        of_pod = self._logs.setdefault((document["namespace"], document["pod"]), {})
+        of_pod[document.get("container", "main")] = PodLog.from_document(document)
+
+    def follow(self, event: Event) -> None:
+        """Forget the logs of a pod that was deleted."""
+        if event.type is EventType.DELETED and event.before is not None:
+            self._logs.pop((event.before.namespace, event.before.name), None)
 
     def read(self, pod: Record, query: Mapping[str, str]) -> bytes | None:
         """The log that a request asks for; None while the pod is on no node.
@@ -98,7 +104,7 @@ class PodLogs:
         container = _container(pod.name, parsed.spec, query.get("container", ""))
         tail = _number(pod.name, query, "tailLines")
         limit = _number(pod.name, query, "limitBytes", minimum=1)
-        log = self._logs.get((pod.namespace, pod.name, container))
+        log = self._logs.get((pod.namespace, pod.name), {}).get(container)
         if log is None:
             return _without_log(pod.name, parsed, container)
         if log.status >= 400:

@@ -32,8 +32,8 @@ def examine_bucket(findings: Findings, facts: BucketFacts) -> Iterator[Finding]:
     else:
         yield findings.warning(
             "conditional put",
-            f"bucket {facts.bucket} ignores If-None-Match: two writers may replace each other's logs;"
-            " keys that hold the workflow's uid are safe",
+            f"bucket {facts.bucket} ignores If-None-Match: two writers may replace each other's logs,"
+            " so they are saved under keys with the workflow's uid, and not under Argo's",
         )
 
 
