@@ -87,6 +87,7 @@ OUTCOMES = {
     "deleted": "deleted from the cluster",
     "unknown": "deletion sent, and no answer came; the next run finds out",
     "terminating": "deletion accepted, a finalizer holds it",
+    "vanished": "left the cluster without argo_retention: Argo or a person deleted it",
     "gone": "to be deleted, but somebody else was first",
     "changed": "to be deleted, but it had changed, so it was kept",
     "paused": "to be deleted, but somebody paused deletions",

@@ -340,6 +340,8 @@ def _candidate(row: ArchivedRow) -> ExpiryCandidate:
 
 def _told(deletion: Deletion) -> str:
     what = OUTCOMES.get(deletion.outcome, deletion.outcome)
+    if not deletion.plan_id:  # what somebody else did
+        return f"{what}: {deletion.reason} (seen by run {deletion.run_id})"
     rank = f", rank {deletion.rank}" if deletion.rank is not None else ""
     return (
         f"{what}: {deletion.reason} (rule {deletion.rule}{rank}; plan {deletion.plan_id}, "

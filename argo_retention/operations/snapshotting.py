@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from argo_retention.core import labels
-from argo_retention.core.ledger import LeaseGrant, SnapshotRecord
+from argo_retention.core.ledger import Deletion, LeaseGrant, SnapshotRecord
 from argo_retention.core.live_workflows import LiveWorkflow, OwnerReference
 from argo_retention.core.policy import SHARE_COUNTS_FROM
 from argo_retention.core.ports.cluster import MetadataPage
 from argo_retention.errors import ListIncompleteError
 from argo_retention.operations.identifying import begin_run, check_identity, check_list
 from argo_retention.operations.site import Site
+from argo_retention.operations.vanishing import note_vanished
 
 SNAPSHOT_SCHEMA: Mapping[str, str] = {
     "uid": "string",
@@ -56,6 +57,7 @@ class Snapshot:
     uri: str
     by_phase: Mapping[str, int]
     refusal: str  # why nothing may be deleted by it; "" when it may
+    vanished: Sequence[Deletion] = ()  # since the last list, and not by us
 
 
 def take_snapshot(site: Site, grant: LeaseGrant) -> Snapshot:
@@ -68,6 +70,10 @@ def take_snapshot(site: Site, grant: LeaseGrant) -> Snapshot:
     path = snapshot_path(installation.partition, site.run_id)
     by_phase: dict[str, int] = {}
     versions: list[int] = []
+    uids: set[str] = set()
+    last = site.archive.last_snapshot(
+        clustername=installation.clustername, instanceid=installation.instanceid
+    )
 
     def batches() -> Iterator[Sequence[Mapping[str, Any]]]:
         done = 0
@@ -78,6 +84,7 @@ def take_snapshot(site: Site, grant: LeaseGrant) -> Snapshot:
             for workflow in page.workflows:
                 phase = workflow.phase or "none"
                 by_phase[phase] = by_phase.get(phase, 0) + 1
+                uids.add(workflow.uid)
                 if workflow.is_finished:
                     by_phase["finished"] = by_phase.get("finished", 0) + 1
             total = None if page.remaining is None else done + page.remaining
@@ -101,7 +108,11 @@ def take_snapshot(site: Site, grant: LeaseGrant) -> Snapshot:
         accepted=not refusal,
     )
     site.archive.record_snapshot(grant, record)
-    return Snapshot(record=record, uri=uri, by_phase=by_phase, refusal=refusal)
+    vanished: Sequence[Deletion] = ()
+    if last is not None and not refusal:
+        listed = _workflows_of(site, last)
+        vanished = note_vanished(site, grant, last=last, listed=listed, present=uids)
+    return Snapshot(record=record, uri=uri, by_phase=by_phase, refusal=refusal, vanished=vanished)
 
 
 def refusal_of_counts(site: Site, live: int) -> str:
@@ -153,13 +164,17 @@ def stream_snapshot(site: Site) -> tuple[SnapshotRecord, Iterator[LiveWorkflow]]
             f"Run {site.root_run} has no snapshot of cluster {installation.partition}.\n"
             "Materialize workflow_snapshot in the same run (the jobs do)."
         )
-    return record, (from_row(row) for batch in site.tables.read(record.path) for row in batch)
+    return record, _workflows_of(site, record)
 
 
 def read_snapshot(site: Site) -> tuple[SnapshotRecord, list[LiveWorkflow]]:
     """The snapshot of this root run as a whole. Raises ListIncompleteError when it took none."""
     record, workflows = stream_snapshot(site)
     return record, list(workflows)
+
+
+def _workflows_of(site: Site, record: SnapshotRecord) -> Iterator[LiveWorkflow]:
+    return (from_row(row) for batch in site.tables.read(record.path) for row in batch)
 
 
 def list_live(site: Site) -> list[LiveWorkflow]:

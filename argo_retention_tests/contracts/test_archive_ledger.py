@@ -315,6 +315,30 @@ def test_deletions_since_counts_each_workflow_that_we_removed_once(world: Archiv
     assert world.archive.counts(clustername=CLUSTER, instanceid="")["deletions_refused"] == 1
 
 
+def test_explained_are_those_of_whose_leaving_the_ledger_has_a_word(world: ArchiveWorld) -> None:
+    grant = lease(world.archive)
+    outcomes = {
+        "u1": "deleted",
+        "u2": "terminating",
+        "u3": "gone",
+        "u4": "vanished",
+        "u5": "intended",
+        "u6": "refused: 403",
+        "u7": "changed",
+        "u8": "kept: held",
+        "u9": "observed",
+    }
+    world.archive.record_deletions(
+        grant, [deletion(uid, outcome=outcome) for uid, outcome in outcomes.items()]
+    )
+
+    explained = world.archive.explained(clustername=CLUSTER, uids=[*outcomes, "unknown"])
+
+    assert set(explained) == {"u1", "u2", "u3", "u4", "u5"}
+    assert not world.archive.explained(clustername="other", uids=["u1"])
+    assert not world.archive.explained(clustername=CLUSTER, uids=[])
+
+
 # -- rows locked for collecting -------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -103,6 +104,17 @@ class FakeLedger(FakeTables):
                 and deletion.at >= since
             }
         )
+
+    def explained(self, *, clustername: str, uids: Sequence[str]) -> AbstractSet[str]:
+        self._meet("explained", {"clustername": clustername})
+        left = {"intended", "terminating", "deleted", "gone", "vanished"}
+        return {
+            deletion.uid
+            for _, deletion in self.deletions.values()
+            if deletion.clustername == clustername
+            and deletion.uid in set(uids)
+            and deletion.outcome in left
+        }
 
     def history(self, *, clustername: str, uid: str) -> Mapping[str, Any]:
         key = clustername, uid

@@ -1,6 +1,7 @@
 """Snapshots, plans, deletions, and the life of one workflow."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -86,6 +87,14 @@ class PostgresLedger(PostgresPart):
             "deletions_since", clustername=clustername, instanceid=instanceid, since=since
         )
         return int((row or {})["deletions"])
+
+    def explained(self, *, clustername: str, uids: Sequence[str]) -> AbstractSet[str]:
+        """By us, begun by us, met as gone by us, or noted as vanished."""
+        with self._sessions.reading() as connection:
+            rows = connection.execute(
+                _LEDGER["explained"], {"clustername": clustername, "uids": list(uids)}
+            )
+            return {row["uid"] for row in rows}
 
     def history(self, *, clustername: str, uid: str) -> Mapping[str, Any]:
         """Keys: row (columns or None), proof (ProvenVersion or None), logs (LogRecord), deletions (Deletion),

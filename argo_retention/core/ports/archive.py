@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any
@@ -228,6 +229,10 @@ class Archive(ABC):
     @abstractmethod
     def open_deletions(self, *, clustername: str, instanceid: str) -> Sequence[Deletion]:
         """Intents without outcome, and `terminating` ones: a crash or a finalizer left them so."""
+
+    @abstractmethod
+    def explained(self, *, clustername: str, uids: Sequence[str]) -> AbstractSet[str]:
+        """Those of these uids of whose leaving the cluster the ledger already says something."""
 
     @abstractmethod
     def history(self, *, clustername: str, uid: str) -> Mapping[str, Any]:

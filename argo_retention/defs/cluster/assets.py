@@ -3,7 +3,7 @@
 import dagster as dg
 
 from argo_retention.defs.keys import GROUP, LIVE_WORKFLOWS, POD_LOGS, WORKFLOW_SNAPSHOT
-from argo_retention.defs.metadata import column_schema
+from argo_retention.defs.metadata import column_schema, exceptions_table
 from argo_retention.defs.resources import ArgoSites
 from argo_retention.operations.snapshotting import (
     SNAPSHOT_COLUMNS,
@@ -60,6 +60,13 @@ def workflow_snapshot(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
                 "by_phase": dict(snapshot.by_phase),
                 "resource_version": snapshot.record.resource_version,
                 "refused": snapshot.refusal or "no",
+                "vanished": len(snapshot.vanished),
+                "exceptions": exceptions_table(
+                    [
+                        (f"{each.namespace}/{each.name}", each.outcome, each.reason)
+                        for each in snapshot.vanished
+                    ]
+                ),
             }
         )
 

@@ -125,6 +125,14 @@ WHERE
     clustername = %(clustername)s::text AND instanceid = %(instanceid)s::text
     AND at >= %(since)s::timestamptz AND outcome IN ('deleted', 'terminating');
 
+-- name: explained
+-- Which of these left the cluster with a word of ours.
+SELECT DISTINCT uid
+FROM argo_retention.deletions
+WHERE
+    clustername = %(clustername)s::text AND uid = ANY(%(uids)s::text[])
+    AND outcome IN ('intended', 'terminating', 'deleted', 'gone', 'vanished');
+
 -- name: row_of
 -- What stands in Argo's archive for a uid, without its JSON.
 SELECT instanceid, namespace, name, phase, startedat, finishedat
