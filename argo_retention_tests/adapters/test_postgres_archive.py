@@ -23,6 +23,7 @@ from argo_retention_tests.contracts.archive_worlds import (
     unit,
     write,
 )
+from argo_retention_tests.wire.tcp_wire import TcpFault, TcpWire
 
 
 @pytest.fixture
@@ -63,6 +64,27 @@ def test_an_unreachable_server_is_named(argo_database: str) -> None:
         pytest.raises(DatabaseError, match=r"127\.0\.0\.1:1/.* cannot be reached"),
     ):
         archive.facts()
+
+
+def test_a_server_that_starts_again_is_waited_for_a_moment(argo_database: str) -> None:
+    """Nothing was begun yet, so a run need not fail for a restart of the database."""
+    port = DatabaseTarget.from_url(argo_database).port
+    with TcpWire(port) as wire:
+        wire.faults.append(TcpFault(kind="refuse", times=2))
+        with connected(argo_database, port=wire.port) as archive:
+            assert archive.facts().schema_version == 68
+        assert len(wire.done) == 2
+
+
+def test_a_connection_that_is_lost_in_the_middle_is_no_wrong_address(argo_database: str) -> None:
+    port = DatabaseTarget.from_url(argo_database).port
+    with TcpWire(port) as wire:
+        wire.faults.append(TcpFault(kind="cut", trigger=b"schema_history"))
+        with (
+            connected(argo_database, port=wire.port) as archive,
+            pytest.raises(DatabaseError, match=r"was lost: .*\nWhat was not committed is undone"),
+        ):
+            archive.facts()
 
 
 def test_a_read_only_database_is_looked_at_but_not_written(world: PostgresArchiveWorld) -> None:

@@ -16,7 +16,7 @@ from argo_retention_tests.soak.traffic import Traffic
 from argo_retention_tests.soak.troubles import Troubles
 
 #: After the last trouble: the slowest way back is a run that is found dead, and one more of each job.
-QUIET_SECONDS = 420.0
+QUIET_SECONDS = 900.0
 SHOWN = 20
 
 

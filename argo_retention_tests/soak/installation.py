@@ -34,7 +34,7 @@ KEEP = 100
 TTL = "3m"
 UNDO = "4m"
 #: A run whose worker is gone with its host is found failed after this; much longer in production.
-LONGEST_RUN = 180
+LONGEST_RUN = 420
 
 
 @dataclass(kw_only=True)

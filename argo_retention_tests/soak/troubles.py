@@ -111,7 +111,7 @@ class Troubles:
                 method=method,
                 path=path,
                 skip=self._chance.choice((0, 5, 50)),
-                times=self._chance.choice((1, 3, 20)),
+                times=self._chance.choice((1, 3, 8)),
                 seconds=5,
             )
         )

@@ -4,6 +4,7 @@ Not psycopg_pool: its background threads turn a wrong password into a timeout, a
 server's own word, at once.
 """
 
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,13 +16,14 @@ from psycopg.abc import RV, PQGen
 from psycopg.rows import DictRow, dict_row, scalar_row
 
 from argo_retention.adapters.postgres_archive.statements import statements
-from argo_retention.adapters.postgres_archive.translation import translated
+from argo_retention.adapters.postgres_archive.translation import may_pass, translated
 from argo_retention.core.database_target import DatabaseTarget
 from argo_retention.core.ledger import LeaseGrant
 from argo_retention.core.ports.archive import Archive
 from argo_retention.errors import DatabaseError, LeaseLostError
 
 CONNECT_TIMEOUT = 10
+CONNECT_PAUSES = (0.2, 0.4, 0.8, 1.6)  # seconds
 #: Without a word of the server, which ends a statement itself after five minutes (sessions.sql).
 SILENCE_SECONDS = 315.0
 
@@ -125,6 +127,17 @@ class Sessions:
             self._idle.append(connection)
 
     def _connect(self) -> Connection:
+        """A server that restarts is asked again for some seconds: nothing was begun yet."""
+        for pause in CONNECT_PAUSES:
+            try:
+                return self._open()
+            except psycopg.OperationalError as error:
+                if not may_pass(error):
+                    raise
+            time.sleep(pause)
+        return self._open()
+
+    def _open(self) -> Connection:
         connection = Connection.connect(
             host=self.target.host,
             port=self.target.port,

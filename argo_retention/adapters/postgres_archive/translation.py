@@ -18,6 +18,11 @@ LONGEST_MESSAGE = 300
 #: How a message of the client begins that the server sent while the connection was made.
 _REFUSED = "FATAL: "
 
+#: How a message of the client begins when no connection was made.
+_UNMADE = ("connection failed", "connection timeout", "failed to resolve", "connection is bad")
+#: Said while the server starts, replays its log, or stops.
+_PASSES = ("starting up", "shutting down", "recovery mode", "not yet accepting connections")
+
 #: What PostgreSQL says when it is the data that cannot be stored, not the connection or the rights.
 REFUSALS = (psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceeded)
 
@@ -31,6 +36,14 @@ def translated(target: DatabaseTarget, *, writes_rows: bool = False) -> Iterator
         if writes_rows and isinstance(error, REFUSALS):
             raise RowRefusedError(f"PostgreSQL {target} refused a row: {_said(error)}") from error
         raise DatabaseError(_message(target, error)) from error
+
+
+def may_pass(error: psycopg.OperationalError) -> bool:
+    """Whether a connection that could not be made may be made a moment later: nobody refused it for good."""
+    text = str(error)
+    if error.sqlstate is not None:
+        return error.sqlstate.startswith("57P")
+    return _REFUSED not in text or any(word in text for word in _PASSES)
 
 
 def _said(error: psycopg.Error) -> str:
@@ -62,6 +75,13 @@ def _message(target: DatabaseTarget, error: psycopg.Error) -> str:
                 f"PostgreSQL {target} refused the connection: {said.rpartition(_REFUSED)[2].strip()}.\n"
                 "Mend user, password or database: the Secrets and persistence.postgresql in Argo's ConfigMap,"
                 " or database.url_env."
+            )
+        case psycopg.OperationalError() if error.sqlstate is None and not str(error).startswith(
+            _UNMADE
+        ):
+            return (
+                f"The connection to PostgreSQL {target} was lost: {said.rstrip('.')}.\n"
+                "What was not committed is undone; run again."
             )
         case psycopg.OperationalError() if error.sqlstate is None:
             # The client adds a question to what the operating system said.
