@@ -7,6 +7,9 @@ from argo_retention.defs.jobs import EXPIRY_JOB, RETENTION_JOB
 from argo_retention.defs.keys import CLUSTER_TAG, in_python_name
 
 
+NOT_YET_BEGUN = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
+
+
 def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     """Two for each cluster, named after it."""
     schedules = []
@@ -27,7 +30,16 @@ def _schedule(cluster: str, word: str, job_name: str, cron: str) -> dg.ScheduleD
         execution_timezone="UTC",
         description=f"Runs {job_name} on cluster {cluster}.",
     )
-    def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        waiting = context.instance.get_runs(
+            filters=dg.RunsFilter(
+                job_name=job_name, tags={CLUSTER_TAG: cluster}, statuses=NOT_YET_BEGUN
+            ),
+            limit=1,
+        )
+        if waiting:
+            # It will do all that another one would; without this they would pile up behind a long run.
+            return dg.SkipReason(f"Run {waiting[0].run_id} of {job_name} still waits to begin.")
         return dg.RunRequest(
             run_key=context.scheduled_execution_time.isoformat(),
             partition_key=cluster,

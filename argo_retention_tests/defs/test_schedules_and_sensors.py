@@ -61,6 +61,35 @@ def test_a_schedule_asks_for_its_own_cluster_once_a_tick(instance: dg.DagsterIns
     assert request.run_key == MOMENT.isoformat()
 
 
+def test_a_schedule_asks_for_nothing_while_its_last_run_still_waits(
+    instance: dg.DagsterInstance,
+) -> None:
+    """Behind a run that takes long they would pile up, one for each tick."""
+    definitions = location()
+    schedule = next(
+        each
+        for each in definitions.schedules or ()
+        if each.name == "argo_retention_schedule_production"
+    )
+    assert isinstance(schedule, dg.ScheduleDefinition)
+    job = definitions.resolve_job_def("argo_retention")
+    for cluster, status in (
+        ("production", dg.DagsterRunStatus.STARTED),
+        ("staging", dg.DagsterRunStatus.NOT_STARTED),
+    ):
+        instance.create_run_for_job(job, tags={CLUSTER_TAG: cluster}, status=status)
+    context = dg.build_schedule_context(instance=instance, scheduled_execution_time=MOMENT)
+    assert isinstance(schedule(context), dg.RunRequest)
+
+    waiting = instance.create_run_for_job(
+        job, tags={CLUSTER_TAG: "production"}, status=dg.DagsterRunStatus.NOT_STARTED
+    )
+
+    skipped = schedule(context)
+    assert isinstance(skipped, dg.SkipReason)
+    assert f"Run {waiting.run_id} of argo_retention still waits" in str(skipped.skip_message)
+
+
 def test_schedules_and_sensors_are_off_until_somebody_starts_them() -> None:
     definitions = location()
     each = [*(definitions.schedules or ()), *(definitions.sensors or ())]

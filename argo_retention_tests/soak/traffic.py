@@ -34,6 +34,26 @@ class Made:
     log: str
 
 
+def make_finished(
+    name: str, *, repository: Any, phase: str, log: str, age: timedelta = timedelta()
+) -> tuple[Made, Sequence[Any], Any]:
+    """A workflow of one pod that finished so long ago; its objects, the pod first, and its pod's log."""
+    now = datetime.now(tz=UTC)
+    stage = SceneBuilder(name="made", clustername="made", now=now)
+    run = Maker(stage=stage, repository=repository).make(
+        namespace=NAMESPACE,
+        name=name,
+        created=now - timedelta(seconds=SECONDS + 1) - age,
+        tasks=[Task(name=name, template="main", log=log, seconds=SECONDS, phase=phase)],
+    )
+    stage.put_live(run)
+    [pod_log] = stage.pod_logs
+    for each in stage.objects:
+        del each["metadata"]["resourceVersion"]  # the server gives its own
+    made = Made(run.uid, name, phase, run.logs[0].node_id, log)
+    return made, list(reversed(stage.objects)), pod_log
+
+
 class Traffic:
     """A thread that makes `rate` finished workflows a second until it is stopped."""
 
@@ -72,24 +92,13 @@ class Traffic:
                 self._stop.wait(0.1)
 
     def _make(self, number: int, chance: random.Random) -> tuple[Made, Sequence[Any], Any]:
-        now = datetime.now(tz=UTC)
-        stage = SceneBuilder(name="soak", clustername="soak", now=now)
         name = f"soak-{number:06d}"
-        phase = chance.choice(PHASES)
-        text = f"line of {name}\n" * chance.randint(1, 40)
-        run = Maker(stage=stage, repository=self._repository).make(
-            namespace=NAMESPACE,
-            name=name,
-            created=now - timedelta(seconds=SECONDS + 1),
-            tasks=[Task(name=name, template="main", log=text, seconds=SECONDS, phase=phase)],
-            generate_name="soak-",
+        return make_finished(
+            name,
+            repository=self._repository,
+            phase=chance.choice(PHASES),
+            log=f"line of {name}\n" * chance.randint(1, 40),
         )
-        stage.put_live(run)
-        [log] = stage.pod_logs
-        for each in stage.objects:
-            del each["metadata"]["resourceVersion"]  # the server gives its own
-        made = Made(run.uid, name, phase, run.logs[0].node_id, text)
-        return made, list(reversed(stage.objects)), log
 
     def _post(self, given: tuple[Made, Sequence[Any], Any]) -> Made:
         made, objects, log = given
