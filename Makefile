@@ -43,7 +43,7 @@ test-cluster: $(STAMP) ## The cluster's contracts on a real kube-apiserver; need
 	ARGO_RETENTION_TEST_CLUSTER=$(CURDIR)/testing/cluster/bin/cluster $(BIN)/pytest $(ARGS) argo_retention_tests/cluster
 
 test-faults: $(STAMP) ## Kill runs and servers at each effect on the outside; networks that fail at random.
-	ARGO_RETENTION_TEST_FAULTS=1 $(BIN)/pytest -n 2 $(ARGS) argo_retention_tests/faults argo_retention_tests/wire
+	ARGO_RETENTION_TEST_FAULTS=1 $(BIN)/pytest -n 2 $(ARGS) argo_retention_tests/faults argo_retention_tests/wire argo_retention_tests/rivals
 
 # The network's random faults in their long form belong to the hour.
 soak: $(STAMP) ## MINUTES=60 of steady work under Dagster's daemon with everything failing now and then.

@@ -23,6 +23,7 @@ collect_ignore = [
     for folder, variable in {
         "cluster": "ARGO_RETENTION_TEST_CLUSTER",
         "faults": "ARGO_RETENTION_TEST_FAULTS",
+        "rivals": "ARGO_RETENTION_TEST_FAULTS",
         "wire": "ARGO_RETENTION_TEST_FAULTS",
     }.items()
     if variable not in os.environ

@@ -6,7 +6,6 @@ from argo_retention.core.settings import Settings
 from argo_retention.defs.jobs import EXPIRY_JOB, RETENTION_JOB
 from argo_retention.defs.keys import CLUSTER_TAG, in_python_name
 
-
 NOT_YET_BEGUN = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
 
 

@@ -24,8 +24,9 @@ def world(new_seed: SeedWorld) -> World:
 
 
 @pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as made:
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """One that a context of a schedule can find again, as in the daemon."""
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as made:
         yield made
 
 
