@@ -217,9 +217,7 @@ def open_bucket(
     Raises ConfigurationError where location or credentials cannot be right.
     """
     _demand_usable(location, credentials)
-    amazon = _AMAZON.fullmatch(location.endpoint)
-    endpoint = None if amazon or not location.endpoint else endpoint_url(location)
-    region = location.region or (amazon[1] if amazon and amazon[1] else "")
+    endpoint, region = endpoint_and_region(location)
     config: S3Config = {
         "virtual_hosted_style_request": False,
         "disable_bulk_delete": True,  # not every S3 knows DeleteObjects
@@ -250,6 +248,13 @@ def open_folder(folder: Path, *, make: bool) -> ObjectFiles:
         return ObjectFiles(LocalStore(folder.absolute(), mkdir=make), place)
     except (BaseError, OSError, ValueError) as error:
         raise ObjectStoreError(explain(error, place, "OPEN", "")) from error
+
+
+def endpoint_and_region(location: S3Location) -> tuple[str | None, str]:
+    """The URL of a server of one's own, None for Amazon's; and the region, "" where nothing names it."""
+    amazon = _AMAZON.fullmatch(location.endpoint)
+    endpoint = None if amazon or not location.endpoint else endpoint_url(location)
+    return endpoint, location.region or (amazon[1] if amazon and amazon[1] else "")
 
 
 def endpoint_url(location: S3Location) -> str:

@@ -2,11 +2,14 @@
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 
+from argo_retention.adapters.bucket_rules import read_bucket_rules
 from argo_retention.adapters.object_files import ObjectFiles, open_bucket
 from argo_retention.core.artifact_repositories import S3Location
+from argo_retention.core.bucket_facts import BucketRules
 from argo_retention.core.ports.log_store import LogStore, ObjectDeletion, ObjectHead, PutResult
 from argo_retention.core.s3_credentials import S3Credentials
 from argo_retention.errors import ObjectStoreError
@@ -17,10 +20,13 @@ CLOCK_PREFIX = "argo-retention/clock"
 class S3LogStore(LogStore):
     """One bucket; made by `open_log_store`."""
 
-    def __init__(self, bucket: str, files: ObjectFiles) -> None:
+    def __init__(
+        self, bucket: str, files: ObjectFiles, read_rules: Callable[[], BucketRules] = BucketRules
+    ) -> None:
         """Asks nothing yet."""
         self._bucket = bucket
         self._files = files
+        self._read_rules = read_rules
 
     @property
     def bucket(self) -> str:
@@ -85,6 +91,10 @@ class S3LogStore(LogStore):
         """All keys below a prefix of whole segments, a page at a time."""
         return self._files.keys(prefix)
 
+    def rules(self) -> BucketRules:
+        """Two requests, by another client."""
+        return self._read_rules()
+
     def server_time(self) -> datetime:
         """LastModified of a small object that is put and deleted again, in whole seconds."""
         key = f"{CLOCK_PREFIX}/{secrets.token_hex(16)}"
@@ -112,4 +122,5 @@ def open_log_store(location: S3Location, credentials: S3Credentials | None) -> S
 
     Raises ConfigurationError where the location cannot be used.
     """
-    return S3LogStore(location.bucket, open_bucket(location, credentials))
+    files = open_bucket(location, credentials)
+    return S3LogStore(location.bucket, files, partial(read_bucket_rules, location, credentials))

@@ -69,6 +69,13 @@ def shortest_ttl(policy: Policy) -> timedelta | None:
     return min(lasting, default=None)
 
 
+def longest_ttl(policy: Policy) -> timedelta | None:
+    """The longest TTL that any row can have; None where some rows never expire."""
+    own = [rule.archive_ttl for rule in policy.rules if rule.archive_ttl is not None]
+    ttls = [policy.archive_ttl or timedelta(0), *own]
+    return max(ttls) if all(ttl > timedelta(0) for ttl in ttls) else None
+
+
 def live_holds(workflows: Iterable[LiveWorkflow]) -> dict[str, str]:
     """uid → why row and logs of a live workflow stay even with `expiry.while_live: expire`.
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from argo_retention.core.bucket_facts import BucketRules
 from argo_retention.core.ports.log_store import LogStore, ObjectDeletion, ObjectHead, PutResult
 from argo_retention.errors import ObjectStoreError
 from argo_retention_tests.fakes.faults import Faulty
@@ -32,6 +33,7 @@ class FakeLogStore(Faulty, LogStore):
         super().__init__()
         self.now = now
         self.exists = True
+        self.of_owner = BucketRules(lifecycle=(), keeps_versions=False)
         self.honours_conditions = True  # a second put of one key is refused
         self.objects: dict[str, FakeObject] = {}
         self._bucket = bucket
@@ -59,6 +61,9 @@ class FakeLogStore(Faulty, LogStore):
     @property
     def bucket(self) -> str:
         return self._bucket
+
+    def rules(self) -> BucketRules:
+        return self.of_owner
 
     def head(self, key: str) -> ObjectHead | None:
         self._ask("head", key)

@@ -1,8 +1,10 @@
 import json
+from typing import Any
 
 import pytest
 import yaml
 
+from argo_retention.core.bucket_facts import BucketRules, LifecycleRule
 from argo_retention.core.settings import Settings
 from argo_retention.errors import ObjectForbiddenError
 from argo_retention.operations.doctoring.findings import Status
@@ -50,6 +52,51 @@ def test_one_that_ignores_conditions_is_a_warning(practice: Practice) -> None:
     store.before("put_if_absent", lambda call: store.objects.pop(call["key"], None), times=None)
 
     assert of_status(practice.examine(), Status.WARNING) == ["conditional put"]
+
+
+def rule(**given: Any) -> LifecycleRule:
+    return LifecycleRule(**{"name": "short", "prefix": "", "days": 30, **given})
+
+
+@pytest.mark.parametrize(
+    ("rules", "status", "said"),
+    [
+        ([], Status.OK, "none of bucket logs deletes logs before their rows"),
+        ([rule(days=1000)], Status.FAILED, "below argo-retention/ after 1000 days"),
+        ([rule(prefix="ci-")], Status.WARNING, "keys ci-* after 30 days"),
+        ([rule(prefix="ci-", days=1000)], Status.OK, "none of bucket"),
+        ([rule()], Status.FAILED, "rule short of bucket logs deletes all keys after 30 days"),
+        ([rule(days=0)], Status.FAILED, "deletes all keys at a date"),
+        ([rule(prefix="argo-ret", days=900)], Status.FAILED, "below argo-retention/ after 900"),
+        (None, Status.WARNING, "cannot be read (s3:GetLifecycleConfiguration)"),
+    ],
+)
+def test_p3_a_lifecycle_rule_shorter_than_the_ttl_is_a_failure(
+    practice: Practice, rules: list[LifecycleRule] | None, status: Status, said: str
+) -> None:
+    practice.store.of_owner = BucketRules(lifecycle=rules)
+
+    found = finding(practice.examine(argo={"archiveTTL": "180d"}), "lifecycle rules")
+
+    assert found.status is status
+    assert said in found.what
+
+
+def test_p3_any_rule_is_shorter_than_rows_that_never_expire(practice: Practice) -> None:
+    practice.store.of_owner = BucketRules(lifecycle=[rule(days=100_000)])
+
+    found = finding(practice.examine(argo={"archiveTTL": "0"}), "lifecycle rules")
+
+    assert "rows never expire: their logs go first" in found.what
+
+
+@pytest.mark.parametrize("drops", [False, True])
+def test_a_bucket_with_versions_keeps_what_expired(practice: Practice, drops: bool) -> None:
+    practice.store.of_owner = BucketRules(lifecycle=[], keeps_versions=True, drops_versions=drops)
+
+    warnings = of_status(practice.examine(), Status.WARNING)
+
+    assert ("versions" in warnings) is not drops
 
 
 def test_a_missing_secret_is_a_failure(practice: Practice) -> None:

@@ -30,7 +30,7 @@ class HttpFault:
     kind is one of: status, reset (before the server sees it), cut_request (in the middle of its body),
     lose_answer (it is carried out; the connection ends), cut_answer (in the middle of the body), reset_answer
     (the same, by RST), truncate (a shorter body, well framed), silence (no answer), stall (late), slow,
-    page_again, page_missing, dead_token.
+    page_again, page_missing, dead_token, empty_list.
     """
 
     kind: str
@@ -75,6 +75,9 @@ class HttpWire:
         self.over = threading.Event()
         self.lock = threading.Lock()
         self.upstream = urllib3.PoolManager(maxsize=64, retries=False)
+        self.dropped_headers: set[str] = (
+            set()
+        )  # of requests, as by a server that does not know them
         self.last_page: dict[str, bytes] = {}
         self.sent_before_fault: list[str] = []
         handler = type("Handler", (_Handler,), {"wire": self})
@@ -204,7 +207,8 @@ class _Handler(BaseHTTPRequestHandler):
         return b"".join(pieces)
 
     def _ask(self, target: str, body: bytes, *, whole: bool) -> Any:
-        headers = {k: v for k, v in self.headers.items() if k.lower() not in HOP_BY_HOP}
+        dropped = HOP_BY_HOP | self.wire.dropped_headers
+        headers = {k: v for k, v in self.headers.items() if k.lower() not in dropped}
         headers["Content-Length"] = str(len(body))
         if self.command in {"GET", "HEAD"} and not body:
             del headers["Content-Length"]
@@ -252,6 +256,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _spoil(self, kind: str, answer: Any, body: bytes) -> None:
         data = answer.read()
+        if kind == "empty_list":
+            data = EMPTY_LIST
         if kind == "page_again":
             data = self.wire.last_page.get(self.path.partition("?")[0], data)
         elif kind == "page_missing":
@@ -312,6 +318,11 @@ class _Handler(BaseHTTPRequestHandler):
             over.wait(min(1.0, end - time.monotonic()))
 
 
+EMPTY_LIST = (
+    b'<?xml version="1.0" encoding="UTF-8"?><ListBucketResult'
+    b' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>bucket</Name><Prefix></Prefix>'
+    b"<KeyCount>0</KeyCount><MaxKeys>1000</MaxKeys><IsTruncated>false</IsTruncated></ListBucketResult>"
+)
 REASONS = {
     408: "Timeout",
     409: "Conflict",

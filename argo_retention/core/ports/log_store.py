@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from argo_retention.core.bucket_facts import BucketRules
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectHead:
@@ -71,6 +73,10 @@ class LogStore(ABC):
     @abstractmethod
     def keys(self, prefix: str) -> Iterator[str]:
         """All keys below a prefix."""
+
+    @abstractmethod
+    def rules(self) -> BucketRules:
+        """Lifecycle rules and versions, as far as they may be read; never raises."""
 
     @abstractmethod
     def server_time(self) -> datetime:

@@ -1,5 +1,7 @@
 """Log objects and archived workflows: one streaming multi-asset, logs before the row that names them."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 
 from argo_retention.defs.keys import (
@@ -12,10 +14,12 @@ from argo_retention.defs.keys import (
 from argo_retention.defs.metadata import column_lineage, exceptions_table
 from argo_retention.defs.resources import ArgoSites
 from argo_retention.operations.archiving import Archived, archive_finished
+from argo_retention.operations.early_rules import early_rules
 from argo_retention.operations.labelling import label_archived
 
 ALL_PROVEN = "every_finished_workflow_is_archived_and_proven"
 LOGS_SETTLED = "no_row_is_without_its_logs_settled"
+LOGS_OUTLIVE = "no_lifecycle_rule_ends_logs_before_their_rows"
 
 LINEAGE = {
     "uid": [(WORKFLOW_SNAPSHOT, "uid")],
@@ -95,6 +99,11 @@ def archive_assets(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
                 description="Every finished workflow past its grace has a row that was proven.",
             ),
             dg.AssetCheckSpec(
+                LOGS_OUTLIVE,
+                asset=LOG_OBJECTS,
+                description="S3 itself deletes no log before its row expires.",
+            ),
+            dg.AssetCheckSpec(
                 LOGS_SETTLED,
                 asset=ARCHIVED_WORKFLOWS,
                 description="Each log is stored, not wanted, or provably lost.",
@@ -111,12 +120,12 @@ def archive_assets(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
             clustername=site.installation.clustername, instanceid=site.installation.instanceid
         )
         rows = _rows_result(archived, labelled=labelled, rows=counts["rows"])
-        return _logs_result(archived), rows
+        return _logs_result(archived, early=early_rules(site)), rows
 
     return argo_archive_step
 
 
-def _logs_result(archived: Archived) -> dg.MaterializeResult:
+def _logs_result(archived: Archived, *, early: Sequence[str]) -> dg.MaterializeResult:
     return dg.MaterializeResult(
         asset_key=LOG_OBJECTS,
         metadata={
@@ -126,6 +135,14 @@ def _logs_result(archived: Archived) -> dg.MaterializeResult:
             **{f"{state}": count for state, count in sorted(archived.logs.items())},
             "exceptions": exceptions_table(archived.log_exceptions),
         },
+        check_results=[
+            dg.AssetCheckResult(
+                asset_key=LOG_OBJECTS,
+                check_name=LOGS_OUTLIVE,
+                passed=not early,
+                metadata={"rules": "; ".join(early)},
+            )
+        ],
     )
 
 
@@ -147,12 +164,14 @@ def _rows_result(archived: Archived, *, labelled: int, rows: int) -> dg.Material
         },
         check_results=[
             dg.AssetCheckResult(
+                asset_key=ARCHIVED_WORKFLOWS,
                 check_name=ALL_PROVEN,
                 passed=not late,
                 severity=dg.AssetCheckSeverity.WARN,
                 metadata={"unproven": len(late), "exceptions": exceptions_table(exceptions)},
             ),
             dg.AssetCheckResult(
+                asset_key=ARCHIVED_WORKFLOWS,
                 check_name=LOGS_SETTLED,
                 passed=not unsettled,
                 severity=dg.AssetCheckSeverity.WARN,

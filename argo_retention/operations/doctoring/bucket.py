@@ -2,12 +2,19 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 
 from argo_retention.core.artifact_repositories import S3Location
-from argo_retention.core.bucket_facts import BucketFacts
+from argo_retention.core.bucket_facts import BucketFacts, BucketRules, shorter_than
 from argo_retention.core.log_keys import key_format
 from argo_retention.operations.doctoring.findings import Finding, Findings
+from argo_retention.operations.early_rules import ending_logs_early, log_prefix, told
 
+OUR_FOLDER = "argo-retention/"
+LIFECYCLE_MEND = (
+    "# let the rule filter by another prefix, or last longer than the archive's TTL:\n"
+    "aws s3api get-bucket-lifecycle-configuration --bucket BUCKET"
+)
 _UID = "workflow.uid"
 _POD = "{{pod.name}}"
 
@@ -34,6 +41,48 @@ def examine_bucket(findings: Findings, facts: BucketFacts) -> Iterator[Finding]:
             "conditional put",
             f"bucket {facts.bucket} ignores If-None-Match: two writers may replace each other's logs,"
             " so they are saved under keys with the workflow's uid, and not under Argo's",
+        )
+
+
+def examine_rules(
+    findings: Findings,
+    rules: BucketRules,
+    *,
+    bucket: str,
+    location: S3Location,
+    ttl: timedelta | None,
+) -> Iterator[Finding]:
+    """What S3 itself would delete, and what it keeps although it was deleted; `ttl` is a row's longest."""
+    check = "lifecycle rules"
+    if rules.lifecycle is None:
+        yield findings.warning(
+            check,
+            f"those of bucket {bucket} cannot be read (s3:GetLifecycleConfiguration);"
+            " see yourself that none is shorter than the archive's TTL",
+        )
+    else:
+        early = ending_logs_early(rules, location, ttl)
+        ours = shorter_than(rules, None, prefix=OUR_FOLDER)
+        for rule in early:
+            what = told(rule, bucket, ttl)
+            if rule.is_for_all(log_prefix(location)):
+                yield findings.failed(check, what, LIFECYCLE_MEND)
+            else:
+                yield findings.warning(check, f"{what}, where a log has such a key", LIFECYCLE_MEND)
+        for rule in ours if not early else ():
+            yield findings.failed(
+                check,
+                f"rule {rule.name} of bucket {bucket} deletes what argo_retention keeps below {OUR_FOLDER}"
+                f" after {rule.days} days: without identity.json no run deletes anything any more",
+                LIFECYCLE_MEND,
+            )
+        if not early and not ours:
+            yield findings.ok(check, f"none of bucket {bucket} deletes logs before their rows")
+    if rules.keeps_versions and not rules.drops_versions:
+        yield findings.warning(
+            "versions",
+            f"bucket {bucket} keeps versions: a log that expires stays as an older version, and is paid for,"
+            " until a rule with NoncurrentVersionExpiration ends it",
         )
 
 

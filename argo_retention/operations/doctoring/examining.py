@@ -7,6 +7,7 @@ from datetime import datetime
 
 from argo_retention.core.bucket_facts import BucketFacts
 from argo_retention.core.database_target import DatabaseTarget
+from argo_retention.core.expiry_planning import longest_ttl
 from argo_retention.core.ports.archive import Archive
 from argo_retention.core.ports.cluster import Cluster
 from argo_retention.core.ports.log_store import LogStore
@@ -17,7 +18,11 @@ from argo_retention.operations.discovering import (
     discover,
     target_of_environment,
 )
-from argo_retention.operations.doctoring.bucket import examine_bucket, examine_key_format
+from argo_retention.operations.doctoring.bucket import (
+    examine_bucket,
+    examine_key_format,
+    examine_rules,
+)
 from argo_retention.operations.doctoring.database import examine_database
 from argo_retention.operations.doctoring.deleters import examine_deleters
 from argo_retention.operations.doctoring.findings import Finding, Findings
@@ -209,15 +214,21 @@ def _bucket(
         endpoint=settings.s3.endpoint,
     )
     try:
-        facts = instruments.probe(
-            stores.of(repository.s3, namespace=installation.controller_namespace)
-        )
+        store = stores.of(repository.s3, namespace=installation.controller_namespace)
+        facts = instruments.probe(store)
     except ArgoRetentionError as error:
         yield findings.failed("bucket", error)
     else:
         if facts.clock is not None:
             clocks[f"the bucket {facts.bucket}"] = facts.clock
         yield from examine_bucket(findings, facts)
+        yield from examine_rules(
+            findings,
+            store.rules(),
+            bucket=store.bucket,
+            location=repository.s3,
+            ttl=longest_ttl(installation.policy),
+        )
     yield examine_key_format(findings, repository.s3)
 
 
