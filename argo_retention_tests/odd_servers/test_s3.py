@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import boto3
 import pytest
@@ -53,7 +54,21 @@ def rules_of(world: World, **given: Any) -> BucketRules:
 
 def test_p4_one_that_ignores_if_none_match_gets_keys_with_the_uid_only(behind: MakeWorld) -> None:
     world, wire = behind()
-    wire.dropped_headers.add("if-none-match")
+    owner = owner_of(world)
+
+    def put_regardless(method: str, path: str, headers: Any, body: bytes) -> dict[str, str] | None:
+        if method != "PUT" or "if-none-match" not in headers:
+            return None
+        bucket, _, key = unquote(path.partition("?")[0]).lstrip("/").partition("/")
+        meta = {
+            name.lower().removeprefix("x-amz-meta-"): value
+            for name, value in headers.items()
+            if name.lower().startswith("x-amz-meta-")
+        }
+        put = owner.put_object(Bucket=bucket, Key=key, Body=body, Metadata=meta)
+        return {"ETag": put["ETag"]}
+
+    wire.instead = put_regardless
     name = next(iter(world.live().values()))["metadata"]["name"]
     theirs = f"{name}/{name}/main.log"
     world.files().put_stream(theirs, [b"the log of another workflow of this name\n"], {})

@@ -53,7 +53,13 @@ MOMENTS = (
 ON_LIVE = ("argo_archives", "argo_deletes", "patches_labels", "retries", "ends", "applies", "holds")
 ON_ROWS = ("deletes_row",)
 ON_OBJECTS = ("takes_object", "overwrites_object")
-ACTS = st.tuples(st.sampled_from([*ON_LIVE, *ON_LIVE, *ON_ROWS, *ON_OBJECTS]), st.integers(0, 30))
+ACTS = st.tuples(
+    st.sampled_from(
+        [*ON_LIVE, *ON_LIVE, *ON_ROWS, *ON_OBJECTS, "finishes", "finishes", "finishes"]
+    ),
+    st.integers(0, 30),
+)
+MOMENT = st.tuples(st.sampled_from(MOMENTS), st.integers(1, 2), ACTS)
 #: Outcomes by which the ledger answers for a workflow that is not there.
 ANSWERED = {"deleted", "gone", "vanished", "intended", "terminating"}
 

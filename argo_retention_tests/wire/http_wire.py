@@ -75,9 +75,8 @@ class HttpWire:
         self.over = threading.Event()
         self.lock = threading.Lock()
         self.upstream = urllib3.PoolManager(maxsize=64, retries=False)
-        self.dropped_headers: set[str] = (
-            set()
-        )  # of requests, as by a server that does not know them
+        #: (method, path, headers, body) → headers of a 200 in the server's place, or None.
+        self.instead: Callable[[str, str, Any, bytes], dict[str, str] | None] = lambda *_: None
         self.last_page: dict[str, bytes] = {}
         self.sent_before_fault: list[str] = []
         handler = type("Handler", (_Handler,), {"wire": self})
@@ -179,6 +178,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.rfile.read(length // 2)
             self._reset()
         body = self._body(length)
+        given = self.wire.instead(self.command, self.path, self.headers, body)
+        if given is not None:
+            self.send_response_only(200)
+            for name, value in {**given, "Content-Length": "0"}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            return
         if fault is not None and kind in {"status", "dead_token"}:
             self._refuse(410 if kind == "dead_token" else fault.status, fault.retry_after)
             return
@@ -207,8 +213,7 @@ class _Handler(BaseHTTPRequestHandler):
         return b"".join(pieces)
 
     def _ask(self, target: str, body: bytes, *, whole: bool) -> Any:
-        dropped = HOP_BY_HOP | self.wire.dropped_headers
-        headers = {k: v for k, v in self.headers.items() if k.lower() not in dropped}
+        headers = {k: v for k, v in self.headers.items() if k.lower() not in HOP_BY_HOP}
         headers["Content-Length"] = str(len(body))
         if self.command in {"GET", "HEAD"} and not body:
             del headers["Content-Length"]
