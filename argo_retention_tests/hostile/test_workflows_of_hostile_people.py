@@ -91,6 +91,9 @@ RAW = {
     "lone surrogate": '"\\ud800"',
     "surrogates turned round": '"\\udc00\\ud800"',
     "deep": "[" * 400 + "]" * 400,
+    "very deep": "[" * 10_000 + "]" * 10_000,
+    "just too deep": "[" * 990 + "]" * 990,
+    "duplicate keys": '{"a": 1, "a": 2, "A": 3}',
     "minus zero": "-0.0",
 }
 TIMES = ("0001-01-01T00:00:00Z", "2040-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "yesterday", "")

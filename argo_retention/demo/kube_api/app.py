@@ -30,7 +30,7 @@ from argo_retention.demo.kube_api.resources import PODS, discovery
 from argo_retention.demo.kube_api.reviews import refuse_protobuf, review
 from argo_retention.demo.kube_api.routes import Target, target_of
 from argo_retention.demo.kube_api.seeding import Seeder
-from argo_retention.demo.kube_api.statuses import ApiError, forbidden, forbidden_path
+from argo_retention.demo.kube_api.statuses import ApiError, bad_request, forbidden, forbidden_path
 from argo_retention.demo.kube_api.store import Store
 from argo_retention.demo.kube_api.writing import Identities, Writer
 
@@ -117,7 +117,10 @@ class KubeApi:
 
     def _answer(self, request: Request) -> Response:
         try:
-            return self._route(request)
+            try:
+                return self._route(request)
+            except RecursionError:
+                raise bad_request("the object is nested too deep to be decoded") from None
         except ApiError as error:
             return Response(
                 status=error.code,
