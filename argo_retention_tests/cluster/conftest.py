@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from argo_retention.demo.postgres_server import PostgresServer
+from argo_retention.demo.s3_server import S3Server
 from argo_retention_tests.cluster.server import RealServer
+from argo_retention_tests.cluster.test_seed import put_role
 from argo_retention_tests.cluster.world import RealWorld
+from argo_retention_tests.e2e.worlds import Servers
 
 VERSION = pytest.StashKey[str]()
 
@@ -17,7 +21,13 @@ def server(
 ) -> Iterator[RealServer]:
     with RealServer(tmp_path_factory.mktemp("api-server")) as server:
         request.config.stash[VERSION] = server.version
+        put_role(server)
         yield server
+
+
+@pytest.fixture(scope="session")
+def real_servers(postgres: PostgresServer, s3: S3Server, argo_template: str) -> Servers:
+    return Servers(postgres=postgres, s3=s3, template=argo_template)
 
 
 @pytest.fixture

@@ -35,8 +35,10 @@ class ApiError(Exception):
 class RealServer:
     """Started by `with`; ends when its input is closed, so it outlives no test run."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *flags: str) -> None:
+        """`flags` are the API server's own."""
         self._folder = folder
+        self._flags = flags
         self.url = self.ca_file = self._etcd = ""
 
     def __enter__(self) -> Self:
@@ -57,6 +59,7 @@ class RealServer:
                     f"-port={port}",
                     f"-etcd-port={etcd_port}",
                     f"-tokens={tokens}",
+                    *(["--", *self._flags] if self._flags else []),
                 ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -103,6 +106,11 @@ class RealServer:
     def version(self) -> str:
         """As the server names itself, for example v1.36.3."""
         return str(self.call("GET", "/version")["gitVersion"])
+
+    def metrics(self) -> str:
+        """The server's own, in Prometheus' words."""
+        answer = self._http.request("GET", f"{self.url}/metrics")
+        return str(answer.data.decode())
 
     def call(self, method: str, path: str, document: Any = None, **headers: str) -> Any:
         """A request of the administrator; ApiError for any answer but 2xx."""

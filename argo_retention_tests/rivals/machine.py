@@ -262,7 +262,7 @@ class RivalsMachine(RuleBasedStateMachine):
                         STEPS[step](site, grant)
                     except ArgoRetentionError as error:
                         raise AssertionError(self._told(f"{step}: {error}")) from error
-        self.nothing_is_lost()
+            self.nothing_is_lost()
         rivals = self.rivals
         findings = Oracle(self.world).look(taken_away=rivals.live_taken | rivals.rows_taken)
         findings.lost.clear()  # judged above

@@ -43,15 +43,15 @@ func main() {
 	kubelet := flag.String("kubelet-ca", "", "CA of the stand-in kubelet")
 	flag.Parse()
 	if *folder == "" || *port == 0 || *etcdPort == 0 || *tokens == "" {
-		fmt.Fprintln(os.Stderr, "usage: cluster -folder DIR -port N -etcd-port N -tokens FILE")
+		fmt.Fprintln(os.Stderr, "usage: cluster -folder DIR -port N -etcd-port N -tokens FILE [-- FLAG OF KUBE-APISERVER ...]")
 		os.Exit(2)
 	}
-	if err := run(*folder, *port, *etcdPort, *tokens, *kubelet); err != nil {
+	if err := run(*folder, *port, *etcdPort, *tokens, *kubelet, flag.Args()); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(folder string, port, etcdPort int, tokens, kubelet string) error {
+func run(folder string, port, etcdPort int, tokens, kubelet string, more []string) error {
 	etcdURL, stopEtcd, err := startEtcd(filepath.Join(folder, "etcd"), etcdPort)
 	if err != nil {
 		return fmt.Errorf("etcd: %w", err)
@@ -83,7 +83,7 @@ func run(folder string, port, etcdPort int, tokens, kubelet string) error {
 		arguments = append(arguments, "--kubelet-certificate-authority="+kubelet)
 	}
 	command := app.NewAPIServerCommand()
-	command.SetArgs(arguments)
+	command.SetArgs(append(arguments, more...))
 	failed := make(chan error, 1)
 	go func() { failed <- command.Execute() }()
 	caFile := filepath.Join(certificates, "apiserver.crt")
