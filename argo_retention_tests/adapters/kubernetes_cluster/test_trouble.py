@@ -202,7 +202,7 @@ def there(**metadata: Any) -> Scripted:
         (there(resourceVersion="8"), DeleteOutcome.CHANGED),
     ],
 )
-def test_after_a_doubtful_delete_the_object_is_looked_at(
+def test_p1_after_a_doubtful_delete_the_object_is_looked_at(
     api: ScriptedApi,
     cluster: KubernetesCluster,
     doubtful: Scripted,
