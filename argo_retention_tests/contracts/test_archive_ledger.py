@@ -336,7 +336,6 @@ def test_explained_are_those_of_whose_leaving_the_ledger_has_a_word(world: Archi
 
     assert set(explained) == {"u1", "u2", "u3", "u4", "u5"}
     assert not world.archive.explained(clustername="other", uids=["u1"])
-    assert not world.archive.explained(clustername=CLUSTER, uids=[])
 
 
 # -- rows locked for collecting -------------------------------------------------------------------------

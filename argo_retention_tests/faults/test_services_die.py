@@ -18,7 +18,7 @@ WORKFLOWS = 400
 
 @pytest.fixture(scope="module")
 def made() -> Iterator[Installation]:
-    with pytest.MonkeyPatch.context() as patch, installation() as started:
+    with pytest.MonkeyPatch.context() as patch, installation(longest_run=60) as started:
         for name, value in started.environment.items():
             patch.setenv(name, value)
         yield started

@@ -62,12 +62,13 @@ def rule(**given: Any) -> LifecycleRule:
     ("rules", "status", "said"),
     [
         ([], Status.OK, "none of bucket logs deletes logs before their rows"),
-        ([rule(days=1000)], Status.FAILED, "below argo-retention/ after 1000 days"),
+        ([rule(days=1000)], Status.FAILED, "deletes argo-retention/identity.json after 1000 days"),
+        ([rule(prefix="argo-retention/plans/", days=900)], Status.OK, "none of bucket"),
         ([rule(prefix="ci-")], Status.WARNING, "keys ci-* after 30 days"),
         ([rule(prefix="ci-", days=1000)], Status.OK, "none of bucket"),
         ([rule()], Status.FAILED, "rule short of bucket logs deletes all keys after 30 days"),
         ([rule(days=0)], Status.FAILED, "deletes all keys at a date"),
-        ([rule(prefix="argo-ret", days=900)], Status.FAILED, "below argo-retention/ after 900"),
+        ([rule(prefix="argo-ret", days=900)], Status.FAILED, "identity.json after 900 days"),
         (None, Status.WARNING, "cannot be read (s3:GetLifecycleConfiguration)"),
     ],
 )

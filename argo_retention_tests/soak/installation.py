@@ -137,8 +137,11 @@ def _line(process: psutil.Process | None) -> str:
 
 
 @contextlib.contextmanager
-def installation() -> Iterator[Installation]:
-    """Everything started, schedules and sensor too; all of it stopped at the end."""
+def installation(*, longest_run: int = LONGEST_RUN) -> Iterator[Installation]:
+    """Everything started, schedules and sensor too; all of it stopped at the end.
+
+    `longest_run`: seconds after which Dagster takes a run for dead whose worker nobody watches any more.
+    """
     with DemoServers() as servers, contextlib.ExitStack() as stack:
         s3 = stack.enter_context(HttpWire(servers.s3.endpoint, refusal=s3_refusal))
         database = stack.enter_context(TcpWire(servers.postgres.port))
@@ -160,7 +163,7 @@ def installation() -> Iterator[Installation]:
             api=api,
             s3=s3,
             database=database,
-            environment=_environment(servers, scene),
+            environment=_environment(servers, scene, longest_run),
             webserver_port=port,
         )
         stack.callback(made.stop_services)
@@ -205,7 +208,7 @@ def _scene(servers: DemoServers, *, s3_port: int, database_port: int) -> Scene:
     return stage.build(s3=address, settings=settings)
 
 
-def _environment(servers: DemoServers, scene: Scene) -> dict[str, str]:
+def _environment(servers: DemoServers, scene: Scene, longest_run: int) -> dict[str, str]:
     config = servers.folder / "retention.yaml"
     kubeconfig = str(servers.clusters[CLUSTER].kubeconfig)
     config.write_text(
@@ -221,7 +224,7 @@ def _environment(servers: DemoServers, scene: Scene) -> dict[str, str]:
         "start_timeout_seconds": 60,
         "cancel_timeout_seconds": 30,
         "poll_interval_seconds": 10,
-        "max_runtime_seconds": LONGEST_RUN,
+        "max_runtime_seconds": longest_run,
     }
     (home / "dagster.yaml").write_text(json.dumps(document, indent=2))
     temporary = servers.folder / "tmp"

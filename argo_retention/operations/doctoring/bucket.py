@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from argo_retention.core.artifact_repositories import S3Location
-from argo_retention.core.bucket_facts import BucketFacts, BucketRules, shorter_than
+from argo_retention.core.bucket_facts import BucketFacts, BucketRules
 from argo_retention.core.log_keys import key_format
 from argo_retention.operations.doctoring.findings import Finding, Findings
 from argo_retention.operations.early_rules import ending_logs_early, log_prefix, told
 
-OUR_FOLDER = "argo-retention/"
+IDENTITY_FILE = "argo-retention/identity.json"
 LIFECYCLE_MEND = (
     "# let the rule filter by another prefix, or last longer than the archive's TTL:\n"
     "aws s3api get-bucket-lifecycle-configuration --bucket BUCKET"
@@ -51,8 +51,12 @@ def examine_rules(
     bucket: str,
     location: S3Location,
     ttl: timedelta | None,
+    ours_too: bool,
 ) -> Iterator[Finding]:
-    """What S3 itself would delete, and what it keeps although it was deleted; `ttl` is a row's longest."""
+    """What S3 itself would delete, and what it keeps although it was deleted.
+
+    `ttl` is a row's longest; `ours_too`: this bucket holds our own files as well.
+    """
     check = "lifecycle rules"
     if rules.lifecycle is None:
         yield findings.warning(
@@ -62,7 +66,7 @@ def examine_rules(
         )
     else:
         early = ending_logs_early(rules, location, ttl)
-        ours = shorter_than(rules, None, prefix=OUR_FOLDER)
+        ours = [rule for rule in rules.lifecycle if ours_too and rule.is_for_all(IDENTITY_FILE)]
         for rule in early:
             what = told(rule, bucket, ttl)
             if rule.is_for_all(log_prefix(location)):
@@ -72,8 +76,8 @@ def examine_rules(
         for rule in ours if not early else ():
             yield findings.failed(
                 check,
-                f"rule {rule.name} of bucket {bucket} deletes what argo_retention keeps below {OUR_FOLDER}"
-                f" after {rule.days} days: without identity.json no run deletes anything any more",
+                f"rule {rule.name} of bucket {bucket} deletes {IDENTITY_FILE} after {rule.days} days;"
+                " without it no run deletes anything any more",
                 LIFECYCLE_MEND,
             )
         if not early and not ours:

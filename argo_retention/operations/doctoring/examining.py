@@ -228,6 +228,7 @@ def _bucket(
             bucket=store.bucket,
             location=repository.s3,
             ttl=longest_ttl(installation.policy),
+            ours_too=settings.storage.uri is None,
         )
     yield examine_key_format(findings, repository.s3)
 
