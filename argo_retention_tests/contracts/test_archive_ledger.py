@@ -325,8 +325,7 @@ def test_explained_are_those_of_whose_leaving_the_ledger_has_a_word(world: Archi
         "u5": "intended",
         "u6": "refused: 403",
         "u7": "changed",
-        "u8": "kept: held",
-        "u9": "observed",
+        "u8": "observed",
     }
     world.archive.record_deletions(
         grant, [deletion(uid, outcome=outcome) for uid, outcome in outcomes.items()]

@@ -5,14 +5,15 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
-from unittest.mock import patch
 
 import psycopg
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from psycopg.rows import dict_row
 
 from argo_retention.errors import ArgoRetentionError, LeaseHeldError
+from argo_retention.operations import snapshotting
 from argo_retention.operations.archiving import archive_finished
 from argo_retention.operations.collecting import collect
 from argo_retention.operations.expiring import expire
@@ -21,6 +22,7 @@ from argo_retention.operations.labelling import label_archived
 from argo_retention.operations.leasing import leased
 from argo_retention.operations.planning import make_plan
 from argo_retention.operations.snapshotting import take_snapshot
+from argo_retention.operations.undoing import RowKeeper
 from argo_retention.sites import open_site
 from argo_retention_tests.e2e.oracle import NOTHING, Oracle
 from argo_retention_tests.e2e.worlds import World
@@ -167,13 +169,14 @@ class RivalsMachine(RuleBasedStateMachine):
     def an_older_release_runs(self, how_far: int) -> None:
         """It knows neither the counter of runs nor undo; what it does is in the same ledger."""
         with (
-            patch("argo_retention.operations.snapshotting.begin_run"),
-            patch("argo_retention.operations.snapshotting.check_identity"),
-            patch("argo_retention.operations.snapshotting.note_vanished", return_value=[]),
-            patch("argo_retention.operations.undoing.RowKeeper.keep"),
+            pytest.MonkeyPatch.context() as patch,
             contextlib.suppress(ArgoRetentionError),
             self._run() as (site, grant),
         ):
+            for name in ("begin_run", "check_identity"):
+                patch.setattr(snapshotting, name, lambda *_, **__: None)
+            patch.setattr(snapshotting, "note_vanished", lambda *_, **__: [])
+            patch.setattr(RowKeeper, "keep", lambda *_: None)
             for step in RETENTION[:how_far]:
                 self.counted["step of an older release"] += 1
                 STEPS[step](site, grant)
