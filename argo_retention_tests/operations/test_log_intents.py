@@ -27,6 +27,11 @@ def killed_before_the_row(work: AtWork) -> None:
         work.archived()
 
 
+def is_a_log(call: Mapping[str, Any]) -> bool:
+    """Not what is put to try the bucket."""
+    return str(call["key"]).endswith(".log")
+
+
 # -- before the put ---------------------------------------------------------------------------------------
 
 
@@ -34,7 +39,7 @@ def test_p7_the_intent_is_in_the_ledger_before_the_object_is_put() -> None:
     work = AtWork()
     one = work.run("one")
     found: list[LogRecord] = []
-    work.bucket.before("put_if_absent", lambda _: found.append(work.log_of(one)))
+    work.bucket.before("put_if_absent", lambda _: found.append(work.log_of(one)), where=is_a_log)
 
     work.archived()
 
@@ -138,7 +143,7 @@ def test_p7_an_object_of_ours_under_the_key_counts_as_put() -> None:
     def put_already(call: Mapping[str, Any]) -> None:
         work.bucket.add(call["key"], b"hello\n", metadata=object_metadata(work.log_of(one), ""))
 
-    work.bucket.before("put_if_absent", put_already)
+    work.bucket.before("put_if_absent", put_already, where=is_a_log)
 
     work.archived()
 
@@ -198,7 +203,7 @@ def test_p4_a_key_that_may_hold_our_object_is_referenced() -> None:
     """The put failed, or its answer was lost: nobody else's expiry may take what may be there."""
     work = AtWork()
     one = work.run("one")
-    work.bucket.fail("put_if_absent", ObjectStoreError("timed out"))
+    work.bucket.fail("put_if_absent", ObjectStoreError("timed out"), where=is_a_log)
 
     work.archived()
 
