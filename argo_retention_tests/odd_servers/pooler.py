@@ -78,7 +78,7 @@ class Pooler:
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        with suppress(OSError, EOFError), client:
+        with suppress(OSError, EOFError, ValueError), client:  # ValueError: closed under us
             self._welcome(client)
             last = None
             while True:
