@@ -19,7 +19,10 @@ def read_bucket_rules(location: S3Location, credentials: S3Credentials | None) -
     """Never raises: what may not be read, or is not known to the server, is None."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - 0.3 s
 
-    client = _client(location, credentials)
+    try:
+        client = _client(location, credentials)
+    except BotoCoreError:  # a profile or a region that is not there
+        return BucketRules()
 
     def ask(call: Callable[..., Mapping[str, Any]]) -> Mapping[str, Any] | None:
         try:

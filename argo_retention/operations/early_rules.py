@@ -7,6 +7,7 @@ from argo_retention.core.artifact_repositories import S3Location
 from argo_retention.core.bucket_facts import BucketRules, LifecycleRule, shorter_than
 from argo_retention.core.expiry_planning import longest_ttl
 from argo_retention.core.log_keys import key_format
+from argo_retention.errors import ArgoRetentionError
 from argo_retention.operations.site import Site
 
 
@@ -16,7 +17,10 @@ def early_rules(site: Site) -> Sequence[str]:
     repository = installation.repository
     if repository is None or repository.s3 is None:
         return []
-    store = site.log_stores.of(repository.s3, namespace=installation.controller_namespace)
+    try:
+        store = site.log_stores.of(repository.s3, namespace=installation.controller_namespace)
+    except ArgoRetentionError:
+        return []  # where logs are wanted, each of them says why its bucket cannot be opened
     ttl = longest_ttl(installation.policy)
     rules = ending_logs_early(store.rules(), repository.s3, ttl)
     prefix = log_prefix(repository.s3)

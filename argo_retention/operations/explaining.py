@@ -26,6 +26,7 @@ from argo_retention.errors import ConfigurationError
 from argo_retention.operations.previewing import is_ready, plan_as_known
 from argo_retention.operations.site import Site
 from argo_retention.operations.snapshotting import held_namespaces, list_live
+from argo_retention.operations.vanishing import VANISHED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -340,7 +341,7 @@ def _candidate(row: ArchivedRow) -> ExpiryCandidate:
 
 def _told(deletion: Deletion) -> str:
     what = OUTCOMES.get(deletion.outcome, deletion.outcome)
-    if not deletion.plan_id:  # what somebody else did
+    if deletion.outcome == VANISHED:
         return f"{what}: {deletion.reason} (seen by run {deletion.run_id})"
     rank = f", rank {deletion.rank}" if deletion.rank is not None else ""
     return (

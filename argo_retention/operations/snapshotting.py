@@ -71,9 +71,7 @@ def take_snapshot(site: Site, grant: LeaseGrant) -> Snapshot:
     by_phase: dict[str, int] = {}
     versions: list[int] = []
     uids: set[str] = set()
-    last = site.archive.last_snapshot(
-        clustername=installation.clustername, instanceid=installation.instanceid
-    )
+    last = _last(site)
 
     def batches() -> Iterator[Sequence[Mapping[str, Any]]]:
         done = 0
@@ -94,7 +92,7 @@ def take_snapshot(site: Site, grant: LeaseGrant) -> Snapshot:
     uri = site.tables.write(path, SNAPSHOT_SCHEMA, batches())
     finished = by_phase.pop("finished", 0)
     live = sum(by_phase.values())
-    refusal = refusal_of_counts(site, live)
+    refusal = _refusal_after(site, live, last)
     version = versions[0] if versions else 0
     begin_run(site, grant, known, resource_version=version)
     record = SnapshotRecord(
@@ -107,12 +105,21 @@ def take_snapshot(site: Site, grant: LeaseGrant) -> Snapshot:
         resource_version=str(version),
         accepted=not refusal,
     )
-    site.archive.record_snapshot(grant, record)
     vanished: Sequence[Deletion] = ()
     if last is not None and not refusal:
         listed = _workflows_of(site, last)
         vanished = note_vanished(site, grant, last=last, listed=listed, present=uids)
+    # Last: a run that is killed before compares with the same list again.
+    site.archive.record_snapshot(grant, record)
     return Snapshot(record=record, uri=uri, by_phase=by_phase, refusal=refusal, vanished=vanished)
+
+
+def _last(site: Site) -> SnapshotRecord | None:
+    """The last list of this installation that was believed."""
+    installation = site.installation
+    return site.archive.last_snapshot(
+        clustername=installation.clustername, instanceid=installation.instanceid
+    )
 
 
 def refusal_of_counts(site: Site, live: int) -> str:
@@ -121,10 +128,11 @@ def refusal_of_counts(site: Site, live: int) -> str:
     A list that is empty while the last one was not, or that lost more than `brakes.max_drop` beyond what
     we deleted ourselves, more likely means a wrong context, selector or right than a clean cluster.
     """
+    return _refusal_after(site, live, _last(site))
+
+
+def _refusal_after(site: Site, live: int, last: SnapshotRecord | None) -> str:
     installation = site.installation
-    last = site.archive.last_snapshot(
-        clustername=installation.clustername, instanceid=installation.instanceid
-    )
     if last is None or last.taken_at is None:
         return ""
     ours = site.archive.deletions_since(

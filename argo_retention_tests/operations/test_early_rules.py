@@ -2,9 +2,12 @@
 
 from datetime import timedelta
 
+import pytest
+
 from argo_retention.core.bucket_facts import BucketRules, LifecycleRule
 from argo_retention.core.expiry_planning import longest_ttl
 from argo_retention.core.policy import Policy, Rule
+from argo_retention.errors import ConfigurationError
 from argo_retention.operations.early_rules import early_rules
 from argo_retention_tests.operations.at_work import AtWork
 
@@ -25,6 +28,18 @@ def test_p3_rules_for_all_logs_are_said_and_those_for_some_left_to_doctor() -> N
 def test_rules_that_may_not_be_read_say_nothing() -> None:
     work = AtWork()
     work.bucket.of_owner = BucketRules()
+
+    assert early_rules(work.site) == []
+
+
+def test_a_bucket_that_cannot_be_opened_says_nothing_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no logs are wanted, its Secret may be missing."""
+    work = AtWork()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ConfigurationError("no Secret")
+
+    monkeypatch.setattr(work.site.log_stores, "of", refuse)
 
     assert early_rules(work.site) == []
 

@@ -19,7 +19,7 @@ TEXT_LIMIT = 256  # characters of foreign text in one of our messages
 #: Answers after which the same GET may succeed in a moment.
 #: https://kubernetes.io/docs/concepts/cluster-administration/flow-control/ (429);
 #: 502 to 504 come from load balancers and from a server that starts or stops.
-TRANSIENT_STATUSES = frozenset({429, 502, 503, 504})
+TRANSIENT_STATUSES = frozenset({408, 429, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ class ConnectionCutError(AnswerLostError):
 
 
 class BusyError(ClusterError):
-    """The server asks to come again later: 429, 502, 503, 504."""
+    """The server, or one on the way, may do better a moment later: 408, 429, 502, 503, 504."""
 
     def __init__(self, message: str, *, status: int, retry_after: float) -> None:
         super().__init__(message)

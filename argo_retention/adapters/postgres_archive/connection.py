@@ -159,13 +159,17 @@ class Sessions:
             prepare_threshold=None,
             row_factory=dict_row,
         )
-        with connection.cursor(row_factory=scalar_row) as cursor:
-            pid = cursor.execute(_SESSIONS["pid"]).fetchone()
-        # A pooler answers for the server, with a process id of its own. What would be set there for the
-        # session would be lost for us and stay for somebody else.
-        connection.is_pooled = pid != connection.info.backend_pid
-        if not connection.is_pooled:
-            connection.execute(_SESSIONS["settings"])
+        try:
+            with connection.cursor(row_factory=scalar_row) as cursor:
+                pid = cursor.execute(_SESSIONS["pid"]).fetchone()
+            # A pooler answers for the server, with a process id of its own. What would be set there for the
+            # session would be lost for us and stay for somebody else.
+            connection.is_pooled = pid != connection.info.backend_pid
+            if not connection.is_pooled:
+                connection.execute(_SESSIONS["settings"])
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
 

@@ -117,16 +117,11 @@ class KubeApi:
 
     def _answer(self, request: Request) -> Response:
         try:
-            try:
-                return self._route(request)
-            except RecursionError:
-                raise bad_request("the object is nested too deep to be decoded") from None
+            return self._route(request)
         except ApiError as error:
-            return Response(
-                status=error.code,
-                body=msgspec.json.encode(error.document()) + b"\n",
-                retry_after=error.retry_after,
-            )
+            return _refused(error)
+        except RecursionError:
+            return _refused(bad_request("the object is nested too deep to be decoded"))
 
     def _route(self, request: Request) -> Response:
         user = self._access.user(request.authorization)
@@ -172,6 +167,14 @@ class KubeApi:
                 namespace=target.scope,
                 name=target.name or None,
             )
+
+
+def _refused(error: ApiError) -> Response:
+    return Response(
+        status=error.code,
+        body=msgspec.json.encode(error.document()) + b"\n",
+        retry_after=error.retry_after,
+    )
 
 
 async def _stream(stream: AsyncIterator[bytes], receive: Receive, send: Send) -> None:
