@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from argo_retention.adapters.bucket_probe import probe_bucket
 from argo_retention.adapters.s3_log_store import open_log_store
 from argo_retention.cli.clusters import chosen_cluster
 from argo_retention.cli.options import cluster_option, config_option, json_option
 from argo_retention.cli.rendering import console, paragraph, print_json, safe
 from argo_retention.operations.doctoring.examining import Instruments, examine
 from argo_retention.operations.doctoring.findings import Finding, Status
+from argo_retention.operations.probing import probe_bucket
 from argo_retention.sites import load_settings, open_archive, open_cluster, utc_now, what_moved
 
 _MARGIN = 8  # columns of the status

@@ -4,9 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-#: Where an object is put to try something, and removed again.
-PROBE_PREFIX = "argo-retention/probe"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BucketFacts:

@@ -2,17 +2,16 @@
 
 import base64
 import binascii
-import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 
 from argo_retention.core.artifact_repositories import S3Location, SecretKey
-from argo_retention.core.bucket_facts import PROBE_PREFIX
 from argo_retention.core.ports.cluster import Cluster
 from argo_retention.core.ports.log_store import LogStore
 from argo_retention.core.s3_credentials import S3Credentials
 from argo_retention.errors import ConfigurationError
+from argo_retention.operations.probing import honours_conditions
 
 OpenLogStore = Callable[[S3Location, S3Credentials | None], LogStore]
 
@@ -54,14 +53,11 @@ class LogStores:
             return store
 
     def honours_conditions(self, store: LogStore) -> bool:
-        """Whether a second put with If-None-Match: * of one key is refused; tried once for each store.
-
-        Where it is not, two writers may replace each other's objects, and only keys with a uid are safe.
-        """
+        """As `probing` finds out; tried once for each store."""
         with self._lock:
             known = self._conditions.get(id(store))
             if known is None:
-                known = self._conditions[id(store)] = _try_twice(store)
+                known = self._conditions[id(store)] = honours_conditions(store)
             return known
 
     def access(
@@ -90,17 +86,6 @@ class LogStores:
         return read_secret(
             self._cluster, secret, namespaces=(namespace, self._controller_namespace)
         )
-
-
-def _try_twice(store: LogStore) -> bool:
-    key = f"{PROBE_PREFIX}/{secrets.token_hex(16)}"
-    store.put_if_absent(key, b"", metadata={})
-    try:
-        return not store.put_if_absent(key, b"", metadata={}).created
-    finally:
-        head = store.head(key)
-        if head is not None:
-            store.delete(key, etag=head.etag)
 
 
 def read_secret(cluster: Cluster, secret: SecretKey, *, namespaces: tuple[str, ...]) -> str:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from argo_retention.adapters.bucket_probe import probe_bucket
 from argo_retention.adapters.s3_log_store import S3LogStore, open_log_store
 from argo_retention.core.artifact_repositories import S3Location
 from argo_retention.core.ports.log_store import LogStore, ObjectDeletion
 from argo_retention.core.s3_credentials import S3Credentials
 from argo_retention.errors import ObjectForbiddenError, ObjectStoreError
+from argo_retention.operations.probing import probe_bucket
 from argo_retention_tests.adapters.scripted_s3 import Answer, Request, error, scripted_s3
 from argo_retention_tests.fakes.log_store import FakeLogStore
 

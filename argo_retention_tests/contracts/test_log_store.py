@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from argo_retention.adapters.bucket_probe import probe_bucket
 from argo_retention.adapters.s3_log_store import open_log_store
 from argo_retention.core.artifact_repositories import S3Location
 from argo_retention.core.ports.log_store import LogStore, ObjectDeletion
 from argo_retention.core.s3_credentials import S3Credentials
 from argo_retention.demo.s3_server import S3Server
 from argo_retention.errors import ClusterError, ObjectStoreError
+from argo_retention.operations.probing import probe_bucket
 from argo_retention_tests.fakes.log_store import FakeLogStore
 
 KEY = "team-a/hello-world-x/hello-world-x-123/main.log"

@@ -5,7 +5,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from argo_retention.adapters.bucket_probe import probe_bucket
 from argo_retention.core.artifact_repositories import S3Location
 from argo_retention.core.database_target import DatabaseTarget
 from argo_retention.core.ledger import DatabaseFacts
@@ -17,6 +16,7 @@ from argo_retention.core.settings import ClusterSettings, Settings
 from argo_retention.errors import ArgoRetentionError
 from argo_retention.operations.doctoring.examining import Instruments, examine
 from argo_retention.operations.doctoring.findings import Finding, Status
+from argo_retention.operations.probing import probe_bucket
 from argo_retention.operations.site import Installation
 from argo_retention_tests.fakes.archive import FakeArchive
 from argo_retention_tests.fakes.cluster import FakeCluster

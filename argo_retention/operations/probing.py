@@ -4,16 +4,17 @@ import secrets
 from collections.abc import Callable
 from datetime import datetime
 
-from argo_retention.core.bucket_facts import PROBE_PREFIX, BucketFacts
+from argo_retention.core.bucket_facts import BucketFacts
 from argo_retention.core.ports.log_store import LogStore, ObjectDeletion
 from argo_retention.errors import ObjectForbiddenError, ObjectStoreError
 
+PROBE_PREFIX = "argo-retention/probe"
 BODY = b"argo-retention tries its rights in this bucket; this object may be deleted\n"
 
 
 def probe_bucket(store: LogStore) -> BucketFacts:
     """Put, put again, read, head and delete one object. Never raises ObjectStoreError: it is in the facts."""
-    key = f"{PROBE_PREFIX}/{secrets.token_hex(16)}"
+    key = _new_key()
     failures: list[str] = []
     lacks_right = False
 
@@ -46,15 +47,11 @@ def probe_bucket(store: LogStore) -> BucketFacts:
         return True
 
     def delete() -> bool:
-        # The second put may have replaced the first where conditions are not honoured.
-        head = store.head(key)
-        return head is None or store.delete(key, etag=head.etag) is ObjectDeletion.DELETED
+        return _remove(store, key)
 
     can_write = attempt(write)
     can_read = attempt(read)
-    honoured = can_write and attempt(
-        lambda: not store.put_if_absent(key, BODY, metadata={}).created
-    )
+    honoured = can_write and attempt(lambda: _is_refused_again(store, key))
     attempt(see_time)
     can_delete = can_write and attempt(delete)
     if can_write and not honoured and not failures:
@@ -73,3 +70,30 @@ def probe_bucket(store: LogStore) -> BucketFacts:
         lacks_right=lacks_right,
         message=failures[0] if failures else "",
     )
+
+
+def honours_conditions(store: LogStore) -> bool:
+    """Whether a second put with If-None-Match: * of one key is refused. Raises ObjectStoreError.
+
+    Where it is not, two writers may replace each other's objects, and only keys with a uid are safe.
+    """
+    key = _new_key()
+    store.put_if_absent(key, BODY, metadata={})
+    try:
+        return _is_refused_again(store, key)
+    finally:
+        _remove(store, key)
+
+
+def _new_key() -> str:
+    return f"{PROBE_PREFIX}/{secrets.token_hex(16)}"
+
+
+def _is_refused_again(store: LogStore, key: str) -> bool:
+    return not store.put_if_absent(key, BODY, metadata={}).created
+
+
+def _remove(store: LogStore, key: str) -> bool:
+    """By the ETag of now: the second put may have replaced the first where conditions are not honoured."""
+    head = store.head(key)
+    return head is None or store.delete(key, etag=head.etag) is ObjectDeletion.DELETED
