@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.request import urlopen
@@ -35,7 +35,7 @@ def dagster_services(folder: Path, environment: Mapping[str, str]) -> Iterator[s
             )
             stack.callback(_stop, process)
             processes.append(process)
-        _wait_until_ready(address, processes, folder)
+        wait_until_ready(address, processes, folder)
         yield address
 
 
@@ -52,7 +52,10 @@ def service_commands(environment: Mapping[str, str], *, port: int) -> dict[str, 
     }
 
 
-def _wait_until_ready(address: str, processes: list[subprocess.Popen[bytes]], folder: Path) -> None:
+def wait_until_ready(
+    address: str, processes: Sequence[subprocess.Popen[bytes]], folder: Path
+) -> None:
+    """Return when the UI answers; RuntimeError with the end of webserver.log when it does not."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if any(process.poll() is not None for process in processes):

@@ -200,7 +200,7 @@ class Oracle:
     def _look_for_orphans(self, findings: Findings) -> None:
         """Objects that were nobody's from the start are not ours to answer for."""
         named = self._named_by_rows()
-        named |= {(bucket, key) for w in self._live.values() for bucket, key in _artifacts(w)}
+        named |= {(bucket, key) for w in self._live.values() for bucket, key in artifacts_of(w)}
         keys = {key for _, key in named}
         keys |= {
             record["key"]
@@ -217,10 +217,10 @@ class Oracle:
                 findings.orphan.append(f"{bucket}/{key} belongs to nobody")
 
     def _named_by_rows(self) -> set[tuple[str, str]]:
-        return {place for row in self._all_rows for place in _artifacts(row["workflow"])}
+        return {place for row in self._all_rows for place in artifacts_of(row["workflow"])}
 
 
-def _artifacts(workflow: Mapping[str, Any]) -> set[tuple[str, str]]:
+def artifacts_of(workflow: Mapping[str, Any]) -> set[tuple[str, str]]:
     """(bucket or "", key) of each log artifact of each node."""
     nodes = (workflow.get("status") or {}).get("nodes") or {}
     return {
@@ -232,4 +232,4 @@ def _artifacts(workflow: Mapping[str, Any]) -> set[tuple[str, str]]:
 
 
 def _log_keys(workflow: Mapping[str, Any]) -> set[str]:
-    return {key for _, key in _artifacts(workflow)}
+    return {key for _, key in artifacts_of(workflow)}

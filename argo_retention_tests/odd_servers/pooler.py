@@ -10,10 +10,10 @@ import socket
 import struct
 import threading
 from contextlib import suppress
-from types import TracebackType
-from typing import Self
 
 from psycopg.pq import PGconn
+
+from argo_retention.demo.listener import Listener
 
 SSL_REQUEST, GSS_REQUEST = 80877103, 80877104
 QUIET_SECONDS = 0.005
@@ -42,42 +42,23 @@ class _Session:
         self.connection.finish()
 
 
-class Pooler:
+class Pooler(Listener):
     """Clients of a free port share `sessions` sessions of a server; any password will do."""
 
     def __init__(self, dsn: str, *, sessions: int = 6) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port: int = self._listener.getsockname()[1]
+        super().__init__()
         self._free = [_Session(dsn) for _ in range(sessions)]
         self._all = list(self._free)
         self._condition = threading.Condition()
         self.transactions = 0
         self.changes = 0  # how often a client met another session than the last time
 
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._listener.close()
+    def close(self) -> None:
+        super().close()
         for each in self._all:
             each.close()
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
+    def serve(self, client: socket.socket) -> None:
         with suppress(OSError, EOFError, ValueError), client:  # ValueError: closed under us
             self._welcome(client)
             last = None

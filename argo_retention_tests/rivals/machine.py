@@ -79,8 +79,6 @@ class RivalsMachine(RuleBasedStateMachine):
         self.left: list[str] = []  # steps of the job that is under way
         self.site: Any = None
         self.grant: Any = None
-        self.was_live: set[str] = set()
-        self.gone_by_us: set[str] = set()
 
     @initialize()
     def begin(self) -> None:
@@ -94,7 +92,6 @@ class RivalsMachine(RuleBasedStateMachine):
         for age in AGES:
             for phase in ("Succeeded", "Failed"):
                 self.rivals.finishes(phase=phase, age=age)
-        self.was_live = set(self.world.live())
 
     def teardown(self) -> None:
         try:
@@ -237,7 +234,6 @@ class RivalsMachine(RuleBasedStateMachine):
         units = {unit["uid"]: unit for unit in world.ledger("expiry_units")}
         ever = {each["metadata"]["uid"] for each in world.scene.workflows}
         for uid in ever - live - rivals.live_taken:
-            self.gone_by_us.add(uid)
             assert ledger.get(uid, set()) & ANSWERED, self._told(f"{uid} left without a word")
             expired = uid in units and units[uid]["reason"]
             assert uid in rows or uid in rivals.rows_taken or expired, self._told(f"{uid} is lost")
@@ -252,7 +248,6 @@ class RivalsMachine(RuleBasedStateMachine):
             each for each in findings.lost if not any(key in each for key in rivals.objects_taken)
         ]
         assert lost == [], self._told(str(lost))
-        self.was_live = live
 
     def _end(self) -> None:
         """Two quiet runs; then all is whole, and whoever went without us has a name in the ledger."""

@@ -1,6 +1,5 @@
 """A cluster in which Argo's controller, people and a lifecycle rule do what they like; each act is remembered."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -9,7 +8,6 @@ from typing import Any
 import psycopg
 
 from argo_retention.core.archive_rows import build_row
-from argo_retention.core.artifact_repositories import S3Location
 from argo_retention.demo.scenes.installation import s3_repository
 from argo_retention_tests.e2e.worlds import World, utc_now, workflow_path
 from argo_retention_tests.soak.traffic import make_finished
@@ -182,11 +180,3 @@ class Rivals:
 
     def _say(self, what: str) -> None:
         self.acts.append(what)
-
-
-def location(world: World) -> S3Location:
-    return S3Location(endpoint=world.s3.endpoint, bucket=world.scene.buckets[0])
-
-
-def as_json(value: Any) -> str:
-    return json.dumps(value, default=str)

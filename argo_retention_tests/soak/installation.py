@@ -5,13 +5,11 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import psutil
 import yaml
@@ -23,7 +21,7 @@ from argo_retention.demo.scenes.building import SceneBuilder
 from argo_retention.demo.scenes.installation import NAMESPACE, install_argo
 from argo_retention.demo.scenes.scene import PostgresAddress, S3Address, Scene
 from argo_retention.demo.servers import ARCHIVE_DATABASE, DAGSTER_BUCKET, DemoServers
-from argo_retention.demo.services import service_commands
+from argo_retention.demo.services import service_commands, wait_until_ready
 from argo_retention.sites import CONFIG_VARIABLE
 from argo_retention_tests.wire.http_wire import HttpWire, kubernetes_refusal, s3_refusal
 from argo_retention_tests.wire.tcp_wire import TcpWire
@@ -169,7 +167,7 @@ def installation(*, longest_run: int = LONGEST_RUN) -> Iterator[Installation]:
         stack.callback(made.stop_services)
         for name in ("webserver", "daemon"):
             made.start(name)
-        _wait_for(f"http://127.0.0.1:{port}/server_info")
+        wait_until_ready(f"http://127.0.0.1:{port}", list(made.processes.values()), servers.folder)
         for kind in ("schedule", "sensor"):
             _start_all(made, kind)
         yield made
@@ -245,12 +243,3 @@ def _start_all(made: Installation, kind: str) -> None:
         capture_output=True,
         timeout=120,
     )
-
-
-def _wait_for(address: str) -> None:
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError), urlopen(address, timeout=5):  # noqa: S310
-            return
-        time.sleep(0.3)
-    raise RuntimeError(f"Dagster's webserver did not come up at {address}")

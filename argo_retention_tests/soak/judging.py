@@ -14,7 +14,7 @@ from argo_retention.core.artifact_repositories import S3Location
 from argo_retention.core.s3_credentials import S3Credentials
 from argo_retention.demo.counting import count
 from argo_retention.demo.servers import DemoServers
-from argo_retention_tests.e2e.oracle import ENDED, LEFT, _artifacts
+from argo_retention_tests.e2e.oracle import ENDED, LEFT, artifacts_of
 from argo_retention_tests.soak.installation import BUCKET, CLUSTER
 from argo_retention_tests.soak.traffic import Made
 
@@ -114,7 +114,7 @@ def _look_for_orphans(
     keys: set[str],
     judgement: Judgement,
 ) -> None:
-    named = {key for row in rows.values() for _, key in _artifacts(row["workflow"])}
+    named = {key for row in rows.values() for _, key in artifacts_of(row["workflow"])}
     named |= {log["key"] for log in logs if log["uid"] in live or log["uid"] in rows}
     judgement.orphan += [
         f"{key} belongs to nobody" for key in keys if not key.startswith(OURS) and key not in named

@@ -1,26 +1,24 @@
 """A small HTTP proxy on loopback that does to requests and answers what networks and load balancers do."""
 
 import re
-import socket
 import ssl
-import struct
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any, Self
 
 import msgspec
 import urllib3
+
+from argo_retention.demo.listener import end, reset
+from argo_retention_tests.wire.wires import Spoilt
 
 HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "keep-alive"}
 CHUNK = 64 * 1024
 SLOW_BYTES_PER_SECOND = 10 * 1024
 #: A connection that is never answered is let go when the test ends, or after this.
 LONGEST_SILENCE = 120.0
-RESET = struct.pack("ii", 1, 0)  # SO_LINGER of no seconds: close sends RST
 
 
 @dataclass(kw_only=True)
@@ -57,7 +55,7 @@ class HttpFault:
         return f"{what} of {self.method or 'any'} {self.path} after {self.skip}, {self.times} times"
 
 
-class HttpWire:
+class HttpWire(Spoilt[HttpFault]):
     """Forwards HTTP from a free port to a server; `faults` may be changed at any time."""
 
     def __init__(
@@ -68,17 +66,13 @@ class HttpWire:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """`target` is `http://host:port`; `refusal` gives content type and body of a status."""
+        super().__init__()
         self.target = target
         self.refusal = refusal
-        self.faults: list[HttpFault] = []
-        self.done: list[str] = []  # of the faults that were met
-        self.over = threading.Event()
-        self.lock = threading.Lock()
         self.upstream = urllib3.PoolManager(maxsize=64, retries=False)
         #: (method, path, headers, body) → headers of a 200 in the server's place, or None.
         self.instead: Callable[[str, str, Any, bytes], dict[str, str] | None] = lambda *_: None
         self.last_page: dict[str, bytes] = {}
-        self.sent_before_fault: list[str] = []
         handler = type("Handler", (_Handler,), {"wire": self})
         self._server = _Server(("127.0.0.1", 0), handler)
         self.tls = tls
@@ -99,28 +93,11 @@ class HttpWire:
                     return fault
         return None
 
-    def forget_the_oldest(self, left: int) -> None:
-        """Only so many faults still wait to be met."""
-        with self.lock:
-            self.faults = self.faults[-left:]
-
-    def mend(self) -> None:
-        """No more faults; silent connections end."""
-        with self.lock:
-            self.faults = []
-        self.over.set()
-        self.over = threading.Event()
-
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.over.set()
         self._server.shutdown()
         self._server.server_close()
@@ -189,11 +166,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(410 if kind == "dead_token" else fault.status, fault.retry_after)
             return
         if fault is not None and kind == "stall":
-            self._wait(fault.seconds)
+            self.wire.wait(fault.seconds)
         if kind == "silence":
-            self._wait(LONGEST_SILENCE)
+            self.wire.wait(LONGEST_SILENCE)
             raise _CutError
-        answer = self._ask(self.path, body, whole=bool(kind))
+        answer = self._ask(self.path, body)
         if kind == "lose_answer":
             answer.read()
             raise _CutError
@@ -212,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile.readline()
         return b"".join(pieces)
 
-    def _ask(self, target: str, body: bytes, *, whole: bool) -> Any:
+    def _ask(self, target: str, body: bytes) -> Any:
         headers = {k: v for k, v in self.headers.items() if k.lower() not in HOP_BY_HOP}
         headers["Content-Length"] = str(len(body))
         if self.command in {"GET", "HEAD"} and not body:
@@ -290,7 +267,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not token:
             return data
         target = re.sub(r"continue=[^&]*", f"continue={token}", self.path)
-        following: bytes = self._ask(target, body, whole=True).read()
+        following: bytes = self._ask(target, body).read()
         return following
 
     def _write_slowly(self, data: bytes) -> None:
@@ -298,7 +275,7 @@ class _Handler(BaseHTTPRequestHandler):
         for start in range(0, len(data), step):
             self.wfile.write(data[start : start + step])
             self.wfile.flush()
-            self._wait(0.1)
+            self.wire.wait(0.1)
 
     def _refuse(self, status: int, retry_after: int | None) -> None:
         content_type, body = self.wire.refusal(status)
@@ -312,15 +289,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def _reset(self) -> None:
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        self.connection.close()
+        reset(self.connection)
+        end(self.connection)
         raise _CutError
-
-    def _wait(self, seconds: float) -> None:
-        over = self.wire.over
-        end = time.monotonic() + seconds
-        while not over.is_set() and time.monotonic() < end:
-            over.wait(min(1.0, end - time.monotonic()))
 
 
 EMPTY_LIST = (

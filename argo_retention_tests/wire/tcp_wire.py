@@ -1,16 +1,13 @@
 """A small TCP proxy on loopback, for PostgreSQL: cuts, resets, stalls and goes silent where it is told."""
 
 import socket
-import threading
-import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 
-from argo_retention_tests.wire.http_wire import RESET
+from argo_retention.demo.listener import Forwarder, Link, end, reset
+from argo_retention_tests.wire.wires import Spoilt
 
-PIECE = 16 * 1024
+LONGEST_SILENCE = 120.0
 
 
 @dataclass(kw_only=True)
@@ -37,152 +34,69 @@ class TcpFault:
         return f"{self.kind} {self.after_bytes} bytes after {self.trigger!r} of the {side}, number {self.skip + 1}"
 
 
-class TcpWire:
+class TcpWire(Spoilt[TcpFault], Forwarder):
     """Forwards TCP from a free port to a server; `faults` may be changed at any time."""
 
     def __init__(self, port: int) -> None:
         """`port` is the server's, on loopback."""
-        self._target = ("127.0.0.1", port)
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port: int = self._listener.getsockname()[1]
-        self.faults: list[TcpFault] = []
-        self.done: list[str] = []
-        self._lock = threading.Lock()
-        self._open: set[socket.socket] = set()
-        self.over = threading.Event()
+        Spoilt.__init__(self)
+        Forwarder.__init__(self, port)
+        #: connection, side, id of the fault → bytes still to pass until it happens
+        self._fired: dict[tuple[Link, bool, int], int] = {}
+        self._silent: set[Link] = set()
 
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self.mend()
-        self._listener.close()
-        with self._lock:
-            left, self._open = self._open, set()
-        for each in left:
-            _close(each)
+        super().close()
 
-    def forget_the_oldest(self, left: int) -> None:
-        """Only so many faults still wait to be met."""
-        with self._lock:
-            self.faults = self.faults[-left:]
-
-    def mend(self) -> None:
-        """No more faults; silent connections end."""
-        with self._lock:
-            self.faults = []
-        self.over.set()
-        self.over = threading.Event()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            if self._take("refuse"):
-                _close(client)
-                continue
-            try:
-                server = socket.create_connection(self._target)
-            except OSError:
-                _close(client)
-                continue
-            for each in (client, server):
-                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            with self._lock:
-                self._open |= {client, server}
-            quiet = threading.Event()
-            for source, sink, of_server in ((client, server, False), (server, client, True)):
-                threading.Thread(
-                    target=self._pump, args=(source, sink, of_server, quiet), daemon=True
-                ).start()
-
-    def _take(self, kind: str) -> bool:
-        with self._lock:
+    def refuses(self, client: socket.socket) -> bool:
+        with self.lock:
             for fault in self.faults:
-                if fault.follows and not self.done:
-                    continue
-                if fault.kind == kind and fault.done < fault.times:
+                waits = fault.follows and not self.done
+                if fault.kind == "refuse" and not waits and fault.done < fault.times:
                     fault.done += 1
                     self.done.append(str(fault))
+                    end(client)
                     return True
         return False
 
-    def _pump(
-        self, source: socket.socket, sink: socket.socket, of_server: bool, quiet: threading.Event
-    ) -> None:
-        fired: dict[int, int] = {}  # id of the fault → bytes still to pass
-        with suppress(OSError):
-            while data := source.recv(PIECE):
-                data = self._passed(data, of_server, fired, source, sink, quiet)
-                if quiet.is_set():
-                    over = self.over
-                    over.wait(120)
-                    break
-                if data:
-                    sink.sendall(data)
-        with self._lock:
-            self._open -= {source, sink}
-        _close(source)
-        _close(sink)
-
-    def _passed(
-        self,
-        data: bytes,
-        of_server: bool,
-        fired: dict[int, int],
-        source: socket.socket,
-        sink: socket.socket,
-        quiet: threading.Event,
-    ) -> bytes:
-        with self._lock:
+    def passed(self, data: bytes, link: Link, *, of_server: bool) -> bytes:
+        with self.lock:
             faults = [f for f in self.faults if f.of_server is of_server and f.kind != "refuse"]
             for fault in faults:
-                if id(fault) not in fired and fault.trigger in data:
+                place = (link, of_server, id(fault))
+                if place not in self._fired and fault.trigger in data:
                     fault.seen += 1
                     if fault.skip < fault.seen <= fault.skip + fault.times:
-                        fired[id(fault)] = fault.after_bytes + data.index(fault.trigger)
+                        self._fired[place] = fault.after_bytes + data.index(fault.trigger)
         for fault in faults:
-            left = fired.get(id(fault))
+            place = (link, of_server, id(fault))
+            left = self._fired.get(place)
             if left is None:
                 continue
             if left > len(data):
-                fired[id(fault)] = left - len(data)
+                self._fired[place] = left - len(data)
                 continue
-            del fired[id(fault)]
-            with self._lock:
+            del self._fired[place]
+            with self.lock:
                 self.done.append(str(fault))
-            if fault.kind == "stall":
-                self._wait(fault.seconds)
-                continue
-            with suppress(OSError):
-                sink.sendall(data[:left])
-            if fault.kind == "silence":
-                quiet.set()
-                return b""
-            if fault.kind == "reset":
-                for each in (source, sink):
-                    each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-                    each.shutdown(socket.SHUT_RD)  # wakes the other thread, and tells nobody
+            self._happens(fault, data[:left], link, of_server=of_server)
+        if link in self._silent:
+            self.wait(LONGEST_SILENCE)
             raise OSError
         return data
 
-    def _wait(self, seconds: float) -> None:
-        over = self.over
-        end = time.monotonic() + seconds
-        while not over.is_set() and time.monotonic() < end:
-            over.wait(min(1.0, end - time.monotonic()))
-
-
-def _close(connection: socket.socket) -> None:
-    with suppress(OSError):
-        if connection.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, len(RESET)) != RESET:
-            connection.shutdown(socket.SHUT_RDWR)  # else close sends RST
-    connection.close()
+    def _happens(self, fault: TcpFault, before: bytes, link: Link, *, of_server: bool) -> None:
+        """A stall lets the bytes pass afterwards; after anything else only those before it have passed."""
+        if fault.kind == "stall":
+            self.wait(fault.seconds)
+            return
+        with suppress(OSError):
+            (link.client if of_server else link.server).sendall(before)
+        if fault.kind == "silence":
+            self._silent.add(link)
+            return
+        if fault.kind == "reset":
+            reset(link.client)
+            reset(link.server)
+        raise OSError

@@ -16,7 +16,6 @@ from argo_retention_tests.wire.world import Wires
 #: Of one run in which several things fail one after the other; each wait is a fifteenth of the real one.
 RUN_SECONDS = 60.0
 AHEAD = timedelta(minutes=2)
-NEVER_LOST: list[str] = []
 
 
 @pytest.mark.parametrize("seed", range(ROUNDS))
@@ -49,7 +48,7 @@ def spoilt(wires: Wires, job: str, seed: int, *, ahead: timedelta = timedelta())
     wires.mend()
     assert took < RUN_SECONDS, f"{took:.0f} s: {paths_met(wires.done)}"
     if has_our_tables(wires.world):
-        assert lost(wires.world) == NEVER_LOST, paths_met(wires.done)
+        assert lost(wires.world) == [], paths_met(wires.done)
     else:
         assert len(wires.world.live()) == 8
     assert outcome.success or says_what_to_do(outcome.failure), outcome.failure
