@@ -35,6 +35,7 @@ class Binding:
     storage: str  # address of its identity file, once a run found it there; "" before
     resource_version: int  # the highest that a complete list had
     bound_at: datetime | None = None  # by the database's clock
+    listed_at: datetime | None = None  # when that list was recorded; None where its record is gone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +114,9 @@ def list_conflict(resource_version: int, binding: Binding | None) -> str:
     """Why a list of this resourceVersion is not of the cluster as we knew it; "" when it is."""
     if binding is None or resource_version >= binding.resource_version:
         return ""
+    when = f"that of {_day(binding.listed_at)}" if binding.listed_at else "an earlier one"
     return (
-        f"the cluster moved back: this list has resourceVersion {resource_version}, an earlier one had "
+        f"the cluster moved back: this list has resourceVersion {resource_version}, {when} had "
         f"{binding.resource_version}: etcd was restored from a backup"
     )
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from argo_retention.core.bindings import Binding, DatabaseIdentity
-from argo_retention.core.ledger import Pause
+from argo_retention.core.ledger import Pause, SnapshotRecord
 from argo_retention_tests.contracts.archive_worlds import (
     CLUSTER,
     ArchiveWorld,
@@ -67,6 +67,32 @@ def test_a_list_that_came_late_takes_nothing_back(world: ArchiveWorld) -> None:
     world.archive.begin_run(grant, replace(BOUND, resource_version=50), installation="i-1", runs=0)
 
     assert [each.resource_version for each in known(world).bindings] == [100]
+
+
+def test_a_binding_says_when_the_list_of_its_version_was_recorded(world: ArchiveWorld) -> None:
+    grant = lease(world.archive)
+    world.archive.begin_run(grant, BOUND, installation="i-1", runs=0)
+    assert [each.listed_at for each in known(world).bindings] == [None]
+    for run_id, version in (("of it", "100"), ("of an older one", "99")):
+        world.archive.record_snapshot(
+            grant,
+            SnapshotRecord(
+                clustername=CLUSTER,
+                instanceid="",
+                run_id=run_id,
+                path="x",
+                live=1,
+                finished=1,
+                resource_version=version,
+                accepted=True,
+            ),
+        )
+
+    [binding] = known(world).bindings
+
+    taken = world.archive.snapshot_of_run(clustername=CLUSTER, run_id="of it")
+    assert taken is not None
+    assert binding.listed_at == taken.taken_at
 
 
 def test_accepting_binds_anew_also_downwards(world: ArchiveWorld) -> None:

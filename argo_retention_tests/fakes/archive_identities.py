@@ -12,7 +12,18 @@ class FakeIdentities(FakeTables):
     def identity(self, *, clustername: str) -> DatabaseIdentity:
         self._meet("identity", {"clustername": clustername})
         found = [each for (name, _), each in sorted(self.bindings.items()) if name == clustername]
-        return replace(self.installation, bindings=tuple(found))
+        return replace(self.installation, bindings=tuple(map(self._listed, found)))
+
+    def _listed(self, binding: Binding) -> Binding:
+        """With the time of the snapshot that had its version."""
+        times = [
+            record.taken_at
+            for (name, instanceid, _), record in self.snapshots.items()
+            if (name, instanceid) == (binding.clustername, binding.instanceid)
+            and record.resource_version == str(binding.resource_version)
+            and record.taken_at is not None
+        ]
+        return replace(binding, listed_at=max(times, default=None))
 
     def begin_run(
         self, grant: LeaseGrant, binding: Binding, *, installation: str, runs: int

@@ -184,6 +184,18 @@ def test_the_first_run_binds_and_each_run_counts_in_database_and_bucket() -> Non
     assert binding.storage == "memory://tables/identity.json"
 
 
+def test_p1_a_cluster_that_was_set_back_is_told_with_the_time_of_its_last_list() -> None:
+    work = work_with("one")
+    set_back_etcd(work)
+    work.archive.snapshots = {
+        key: replace(record, resource_version=str(10**9))
+        for key, record in work.archive.snapshots.items()
+    }
+
+    with pytest.raises(IdentityError, match=r"that of \d{4}-\d\d-\d\d \d\d:\d\dZ had 1000000000: etcd"):
+        work.collected()
+
+
 def test_a_new_place_for_plans_is_no_move() -> None:
     work = work_with("one")
 

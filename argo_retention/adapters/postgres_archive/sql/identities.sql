@@ -7,11 +7,18 @@ SELECT to_regclass('argo_retention.clusters') IS NOT NULL AS has_tables;
 SELECT installation, runs, made_at FROM argo_retention.installation;
 
 -- name: bindings
--- What a clusterName meant, for each of its instanceIDs.
-SELECT clustername, instanceid, cluster_uid, storage, resource_version, bound_at
-FROM argo_retention.clusters
-WHERE clustername = %(clustername)s::text
-ORDER BY instanceid;
+-- What a clusterName meant, for each of its instanceIDs, and when the list of that version was recorded.
+SELECT
+    c.clustername, c.instanceid, c.cluster_uid, c.storage, c.resource_version, c.bound_at,
+    max(s.taken_at) AS listed_at
+FROM argo_retention.clusters AS c
+LEFT JOIN argo_retention.snapshots AS s
+    ON
+        c.clustername = s.clustername AND c.instanceid = s.instanceid
+        AND c.resource_version::text = s.resource_version
+WHERE c.clustername = %(clustername)s::text
+GROUP BY c.clustername, c.instanceid
+ORDER BY c.instanceid;
 
 -- name: count_run
 -- One more run than the database, and the bucket, know of.
