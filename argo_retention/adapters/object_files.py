@@ -51,6 +51,8 @@ RETRIES: "RetryConfig" = {
 PART_SIZE = 5 * 1024 * 1024  # the least that S3 takes for a part that is not the last
 PARTS_IN_FLIGHT = 2  # of one stream, so that each stream holds about three parts in memory
 
+PIECE_SIZE = 1024 * 1024  # of an object that is read as a stream
+
 _BUCKET = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]*")
 _ENDPOINT = re.compile(r"((https?://)?([a-zA-Z0-9.-]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?/?)?")
 _REGION = re.compile(r"[a-zA-Z0-9-]*")
@@ -116,6 +118,17 @@ class ObjectFiles:
         except _MissingError as missing:
             self._demand_missing_key(missing)
             return None
+
+    def stream(self, key: str) -> Iterator[bytes]:
+        """The whole object in pieces; raises ObjectStoreError where the key is missing."""
+        with self._translated("GET", key):
+            pieces = iter(obstore.get(self._store, key).stream(min_chunk_size=PIECE_SIZE))
+        while True:
+            with self._translated("GET", key):
+                piece = next(pieces, None)
+            if piece is None:
+                return
+            yield bytes(piece)
 
     def put_if_absent(self, key: str, body: bytes, metadata: Mapping[str, str]) -> str | None:
         """Put with If-None-Match: *; the ETag, None where the key is taken."""

@@ -87,6 +87,10 @@ class S3LogStore(LogStore):
         body = self._files.get(key)
         return None if body is None else bytes(body)
 
+    def stream(self, key: str) -> Iterator[bytes]:
+        """One GET, read as it is asked for."""
+        return self._files.stream(key)
+
     def keys(self, prefix: str) -> Iterator[str]:
         """All keys below a prefix of whole segments, a page at a time."""
         return self._files.keys(prefix)

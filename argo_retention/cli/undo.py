@@ -13,6 +13,7 @@ from argo_retention.cli.rendering import console, paragraph, print_json, table
 from argo_retention.cli.working import working_on
 from argo_retention.core.undo import Kept, copy_to_look_at, to_record
 from argo_retention.operations.undoing import find_kept, kept_files, kept_rows, restore_row
+from argo_retention.operations.undoing_logs import restore_logs
 from argo_retention.sites import load_settings, open_site
 
 FILES_SHOWN = 20
@@ -97,18 +98,23 @@ def show(uid: str, cluster: str | None, config: Path, as_copy: bool, as_json: bo
 @config_option
 @json_option
 def restore(uid: str, cluster: str | None, config: Path, as_json: bool) -> int:
-    """Put the row of a kept workflow back into Argo's archive; nothing is overwritten."""
+    """Put the row of a kept workflow back into Argo's archive, and its logs if they were kept.
+
+    Nothing is overwritten.
+    """
     settings = load_settings(config)
     name = chosen_cluster(settings, cluster)
     with working_on(settings, name, "undo") as (site, grant):
         kept = find_kept(site, uid)
+        logs = restore_logs(site, kept)
         restore_row(site, grant, kept)
     if as_json:
-        print_json(_document(kept))
+        print_json({**_document(kept), "logs": logs})
         return 0
     console().print(
         paragraph(
             f"{name}: {kept.row.namespace}/{kept.row.name} ({uid}) is in the archive again.\n"
+            f"Log objects: {logs.back} put back, {logs.there} there already, {logs.not_kept} not kept.\n"
             "It expires as any other row, by the end of its workflow: "
             f"argo-retention explain {uid} says when."
         )

@@ -5,9 +5,17 @@ adds rules and overrides. Its JSON Schema is `retention.schema.json` beside this
 """
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from argo_retention.core.durations import parse_ttl
 from argo_retention.core.selectors import LabelSelector
@@ -219,6 +227,13 @@ class ExpirySettings(_Model):
     undo: Duration = Field(
         timedelta(0), description="How long expired rows are kept outside the database; 0: not."
     )
+    undo_logs: bool = Field(False, description="Their log objects are kept so, too.")
+
+    @model_validator(mode="after")
+    def _for_how_long(self) -> Self:
+        if self.undo_logs and not self.undo:
+            raise ValueError("expected expiry.undo beside expiry.undo_logs, for example 14d")
+        return self
 
 
 class DatabaseSettings(_Model):

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 from msgspec import structs
 
@@ -37,6 +38,7 @@ from argo_retention.operations.snapshotting import (
     refusal_of_counts,
 )
 from argo_retention.operations.undoing import EXPIRED, RowKeeper, throw_away
+from argo_retention.operations.undoing_logs import keep_log
 from argo_retention.operations.waiting import result_of
 
 BATCH = 500
@@ -172,7 +174,13 @@ class _Expirer:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._committed: set[str] = set()
-        self._deleter = ObjectDeleter(site, live, committed=self._committed, stop=self._stop)
+        self._deleter = ObjectDeleter(
+            site,
+            live,
+            committed=self._committed,
+            stop=self._stop,
+            keep=partial(keep_log, site),
+        )
         self._keeper = RowKeeper(site, kind=EXPIRED)
         self._audit = Audit(site)
 

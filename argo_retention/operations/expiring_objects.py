@@ -2,7 +2,7 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from argo_retention.core.ledger import ExpiryUnit
@@ -34,11 +34,16 @@ class ObjectDeleter:
         *,
         committed: Collection[str],
         stop: threading.Event,
+        keep: Callable[[LogStore, str], None],
     ) -> None:
-        """`committed`: uids whose intent is recorded, by now; they do not need each other's objects."""
+        """`committed`: uids whose intent is recorded, by now; they do not need each other's objects.
+
+        `keep` is called with the store and the key of each object before it is deleted.
+        """
         self._site = site
         self._committed = committed
         self._stop = stop
+        self._keep = keep
         self._unproven = _unproven_live(site, live)
 
     def delete(self, o: LogObject, others: Sequence[str]) -> tuple[str, str]:
@@ -48,7 +53,7 @@ class ObjectDeleter:
         if not o.bucket:
             return "kept", "its row does not tell the bucket (a template has a location of its own)"
         try:
-            store = self._store_of(o)
+            store = store_of(self._site, o.bucket, namespace=o.unit.namespace)
             head = store.head(o.key)
             if head is None:
                 return ObjectDeletion.GONE.value, ""
@@ -63,6 +68,7 @@ class ObjectDeleter:
             )
             if guard:
                 return "kept", guard
+            self._keep(store, o.key)
             outcome = store.delete(o.key, etag=etag)
         except ArgoRetentionError as error:
             return "failed", str(error).partition("\n")[0]
@@ -76,14 +82,15 @@ class ObjectDeleter:
         found = {uid for name in names for uid in self._unproven.get(name, ())}
         return frozenset(found - {o.unit.uid})
 
-    def _store_of(self, o: LogObject) -> LogStore:
-        repository = self._site.installation.repository
-        if repository is None or repository.s3 is None:
-            raise ObjectStoreError(
-                f"There is no S3 repository in the configuration any more to reach {o.bucket}."
-            )
-        location = replace(repository.s3, bucket=o.bucket)
-        return self._site.log_stores.of(location, namespace=o.unit.namespace)
+
+def store_of(site: Site, bucket: str, *, namespace: str) -> LogStore:
+    """A bucket, reached as the repository is. Raises ObjectStoreError where there is none any more."""
+    repository = site.installation.repository
+    if repository is None or repository.s3 is None:
+        raise ObjectStoreError(
+            f"There is no S3 repository in the configuration any more to reach {bucket}."
+        )
+    return site.log_stores.of(replace(repository.s3, bucket=bucket), namespace=namespace)
 
 
 def _unproven_live(site: Site, live: Sequence[LiveWorkflow]) -> dict[str, frozenset[str]]:

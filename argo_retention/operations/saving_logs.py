@@ -52,7 +52,7 @@ class LogSaver:
         with self._site.cluster.open_pod_log(
             namespace=task.pod.namespace, pod=task.pod.name, container=record.container
         ) as chunks:
-            body, is_whole = _read_up_to(chunks, ONE_PUT_LIMIT)
+            body, is_whole = read_up_to(chunks, ONE_PUT_LIMIT)
             if not is_whole:
                 # A conditional put needs the whole body at once; a key with the uid is nobody else's.
                 record = _under_uid_key(task)
@@ -109,7 +109,7 @@ def _as_put(record: LogRecord, put: PutResult) -> LogRecord:
     )
 
 
-def _read_up_to(chunks: Iterator[bytes], limit: int) -> tuple[bytes, bool]:
+def read_up_to(chunks: Iterator[bytes], limit: int) -> tuple[bytes, bool]:
     """The beginning of a stream, and whether that is all of it."""
     parts: list[bytes] = []
     size = 0

@@ -16,7 +16,8 @@ from argo_retention.errors import ConfigurationError, DatabaseError
 from argo_retention.operations.site import Site
 
 FOLDER = "undo"
-DELETED, EXPIRED = "deleted", "expired"
+DELETED, EXPIRED, LOG = "deleted", "expired", "log"
+ROWS = {DELETED, EXPIRED}
 #: What was kept while `undo` was set goes at this age when it is 0 now, not at once.
 KEPT_WHEN_OFF = timedelta(days=14)
 
@@ -77,7 +78,7 @@ class RowKeeper:
             number = self._number
         # A step that is run again has the same run id, and must not replace what it kept before.
         name = f"{self._kind}-{number:04d}-{secrets.token_hex(4)}.parquet"
-        return f"{_folder(self._site)}/{self._site.run_id}/{name}"
+        return f"{folder_of(self._site)}/{self._site.run_id}/{name}"
 
 
 def kept_for(site: Site, kind: str) -> timedelta:
@@ -88,13 +89,13 @@ def kept_for(site: Site, kind: str) -> timedelta:
 
 def kept_files(site: Site) -> Iterator[KeptFile]:
     """What was kept, newest first; needs no database."""
-    written = site.tables.written(_folder(site))
+    written = site.tables.written(folder_of(site))
     for path, at in sorted(written.items(), key=lambda each: (each[1], each[0]), reverse=True):
-        *_, run_id, name = path.split("/")
+        run_id = path.split("/")[-2]
+        if _kind(path) not in ROWS:
+            continue
         rows = sum(len(batch) for batch in site.tables.read(path))
-        yield KeptFile(
-            path=path, run_id=run_id, kind=name.partition("-")[0], written_at=at, rows=rows
-        )
+        yield KeptFile(path=path, run_id=run_id, kind=_kind(path), written_at=at, rows=rows)
 
 
 def kept_rows(site: Site, path: str) -> Iterator[Kept]:
@@ -105,14 +106,15 @@ def kept_rows(site: Site, path: str) -> Iterator[Kept]:
 
 def find_kept(site: Site, uid: str) -> Kept:
     """The latest row kept of a uid; needs no database. Raises ConfigurationError where there is none."""
-    written = site.tables.written(_folder(site))
-    for path in sorted(written, key=lambda path: written[path], reverse=True):
+    written = site.tables.written(folder_of(site))
+    files = [path for path in written if _kind(path) in ROWS]
+    for path in sorted(files, key=lambda path: written[path], reverse=True):
         for kept in kept_rows(site, path):
             if kept.row.uid == uid:
                 return kept
     raise ConfigurationError(
         f"Cluster {site.installation.partition}: no row of uid {uid} is kept below "
-        f"{site.tables.uri(_folder(site))}.\n"
+        f"{site.tables.uri(folder_of(site))}.\n"
         f"`argo-retention undo list {site.installation.partition}` shows what is; rows are kept for "
         "retention.undo, expired ones for expiry.undo."
     )
@@ -161,9 +163,9 @@ def throw_away(site: Site) -> int:
     """Remove what was kept long enough; how many files. What cannot be read by its name stays."""
     now = site.clock()
     removed = 0
-    for path, at in site.tables.written(_folder(site)).items():
-        kind = path.rpartition("/")[2].partition("-")[0]
-        if kind not in {DELETED, EXPIRED}:
+    for path, at in site.tables.written(folder_of(site)).items():
+        kind = _kind(path)
+        if kind not in {*ROWS, LOG}:
             continue
         if now - at > (kept_for(site, kind) or KEPT_WHEN_OFF):
             site.tables.remove(path)
@@ -180,5 +182,10 @@ def _references(
     ]
 
 
-def _folder(site: Site) -> str:
+def folder_of(site: Site) -> str:
+    """Where all is kept, below `storage.uri`."""
     return f"{FOLDER}/{site.installation.partition}"
+
+
+def _kind(path: str) -> str:
+    return path.rpartition("/")[2].partition("-")[0]

@@ -7,10 +7,11 @@ import pytest
 
 from argo_retention.demo.postgres_server import PostgresServer
 from argo_retention.demo.s3_server import S3Server
+from argo_retention_tests.cluster.seeding import RealServers, put_role
 from argo_retention_tests.cluster.server import RealServer
-from argo_retention_tests.cluster.test_seed import put_role
 from argo_retention_tests.cluster.world import RealWorld
-from argo_retention_tests.e2e.worlds import Servers
+from argo_retention_tests.e2e.conftest import Worked, new_seed  # noqa: F401
+from argo_retention_tests.e2e.worlds import JOBS, seed_world
 
 VERSION = pytest.StashKey[str]()
 
@@ -26,8 +27,18 @@ def server(
 
 
 @pytest.fixture(scope="session")
-def real_servers(postgres: PostgresServer, s3: S3Server, argo_template: str) -> Servers:
-    return Servers(postgres=postgres, s3=s3, template=argo_template)
+def servers(
+    server: RealServer, postgres: PostgresServer, s3: S3Server, argo_template: str
+) -> RealServers:
+    """What the whole runs of `make test` get here, too."""
+    return RealServers(server=server, postgres=postgres, s3=s3, template=argo_template)
+
+
+@pytest.fixture
+def worked(servers: RealServers, tmp_path: Path) -> Iterator[dict[str, Worked]]:
+    """The demo's seed after all three jobs. Not for the session: all worlds share the server's namespaces."""
+    with seed_world(servers, tmp_path, hello_worlds=10, keep_count=3) as world:
+        yield {"seed": Worked(world=world, outcomes={job: world.run(job) for job in JOBS})}
 
 
 @pytest.fixture
@@ -35,6 +46,17 @@ def world(server: RealServer, tmp_path: Path) -> Iterator[RealWorld]:
     world = RealWorld(server, tmp_path)
     yield world
     world.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The demo's fleet is for the emulator: its ages and uids are what a real server gives by itself."""
+    items[:] = [
+        each
+        for each in items
+        if not isinstance(each, pytest.Function)
+        or getattr(each, "callspec", None) is None
+        or each.callspec.params.get("name") != "fleet"
+    ]
 
 
 @pytest.hookimpl(trylast=True)

@@ -2,43 +2,44 @@
 
 import re
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from argo_retention.adapters.kubernetes_cluster.connecting import connect
+from argo_retention.defs.jobs import RETENTION_JOB
+from argo_retention_tests.cluster.seeding import RealServers, put_role
 from argo_retention_tests.cluster.server import RealServer
-from argo_retention_tests.cluster.test_seed import Seed, put_role, seeded
-from argo_retention_tests.e2e.worlds import Servers
+from argo_retention_tests.e2e.worlds import World, seed_world
 
 FLOWS = "/apis/flowcontrol.apiserver.k8s.io/v1"
 NAMESPACES = 1000
 
 
-def worked(seed: Seed) -> None:
-    outcome = seed.run()
-    assert outcome.success, outcome.failure
-    assert len(seed.live()) == 3
-    assert len(seed.row_names()) == 10
+def works(seed: World) -> None:
+    seed.succeed(RETENTION_JOB)
+    assert len(seed.live()) == 2
+    assert len(seed.rows()) == 6
 
 
 def test_without_a_watch_cache_all_is_as_with(
-    real_servers: Servers, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+    servers: RealServers, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
 ) -> None:
     """Lists come from etcd then, and are paged and consistent all the same."""
     folder = tmp_path_factory.mktemp("no-watch-cache")
     with RealServer(folder, "--watch-cache=false") as server:
         put_role(server)
-        with seeded(server, real_servers, tmp_path) as seed:
-            worked(seed)
+        with seed_world(replace(servers, server=server), tmp_path) as seed:
+            works(seed)
             with closing(connect(kubeconfig=str(seed.kubeconfig), context=None, name="x")) as api:
                 pages = list(api.list_metadata(selector="", namespace=None, page_size=1))
-                assert [len(page.workflows) for page in pages] == [1, 1, 1]
+                assert [len(page.workflows) for page in pages] == [1, 1]
                 assert len({page.resource_version for page in pages}) == 1
 
 
 def test_p1_priority_and_fairness_that_leaves_us_few_seats_is_waited_for(
-    real_servers: Servers, server: RealServer, tmp_path: Path
+    servers: RealServers, server: RealServer, tmp_path: Path
 ) -> None:
     """429 with Retry-After, by the server itself: nothing is refused for good."""
     level = {
@@ -72,8 +73,8 @@ def test_p1_priority_and_fairness_that_leaves_us_few_seats_is_waited_for(
     server.call("POST", f"{FLOWS}/prioritylevelconfigurations", level)
     server.call("POST", f"{FLOWS}/flowschemas", flow)
     try:
-        with seeded(server, real_servers, tmp_path) as seed:
-            worked(seed)
+        with seed_world(servers, tmp_path) as seed:
+            works(seed)
     finally:
         server.call("DELETE", f"{FLOWS}/flowschemas/tight")
         server.call("DELETE", f"{FLOWS}/prioritylevelconfigurations/tight")
@@ -88,13 +89,13 @@ def rejected(server: RealServer) -> float:
 
 
 def test_a_thousand_namespaces_are_listed_with_their_holds(
-    real_servers: Servers, server: RealServer, tmp_path: Path
+    servers: RealServers, server: RealServer, tmp_path: Path
 ) -> None:
     for number in range(NAMESPACES):
         document = {"metadata": {"name": f"crowd-{number:04d}"}}
         server.call("POST", "/api/v1/namespaces", document)
 
-    with seeded(server, real_servers, tmp_path) as seed:
-        worked(seed)
+    with seed_world(servers, tmp_path) as seed:
+        works(seed)
         with closing(connect(kubeconfig=str(seed.kubeconfig), context=None, name="x")) as api:
             assert len(api.namespaces()) >= NAMESPACES

@@ -237,3 +237,17 @@ def test_a_probe_of_a_missing_bucket_says_so(world: World) -> None:
     )
     assert facts.clock is None
     assert "the bucket does not exist" in facts.message
+
+
+@pytest.mark.parametrize("size", [0, 10, 3 * MIB + 1])
+def test_an_object_is_read_as_a_stream(world: World, size: int) -> None:
+    body = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+    world.store.put_stream(KEY, [body], metadata=METADATA)
+
+    assert b"".join(world.store.stream(KEY)) == body
+
+
+def test_a_stream_of_what_is_not_there_is_an_error(world: World) -> None:
+    for store in (world.store, world.nowhere):
+        with pytest.raises(ObjectStoreError):
+            list(store.stream(KEY))

@@ -190,3 +190,24 @@ def test_files_are_removed_and_tell_when_they_were_written(tables: TableStore) -
     tables.remove(PATH)
     assert list(tables.written("")) == ["audit/prod/1.ndjson.gz"]
     assert tables.written("audit/prod").keys() == {"audit/prod/1.ndjson.gz"}
+
+
+def test_a_file_of_any_bytes_is_written_and_read_in_pieces(tables: TableStore) -> None:
+    pieces = [b"a" * 3_000_000, b"", b"b" * 3_000_000]
+
+    tables.write_stream("undo/prod/log-1", pieces)
+
+    assert b"".join(tables.read_stream("undo/prod/log-1")) == b"".join(pieces)
+
+
+def test_of_pieces_that_fail_no_file_is_left(tables: TableStore) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b"a"
+        raise ClusterError("gone")
+
+    with pytest.raises(ClusterError):
+        tables.write_stream("undo/prod/log-1", pieces())
+
+    assert tables.paths("undo") == []
+    with pytest.raises(ObjectStoreError):
+        list(tables.read_stream("undo/prod/log-1"))

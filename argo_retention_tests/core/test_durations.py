@@ -2,11 +2,13 @@ import re
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from argo_retention.core.durations import format_duration, parse_ttl
 from argo_retention.errors import ConfigurationError
+
+GOS_LONGEST = (2**63 - 1) // 10**9  # seconds in 64 bits of nanoseconds
 
 
 def argos_seconds(text):
@@ -26,11 +28,15 @@ def argos_seconds(text):
 @given(
     st.one_of(st.text("0123456789dhms+-. _", max_size=8), st.from_regex(r"[+-]?\d{1,4}[dhms]\n?"))
 )
+@example("110000d")
 def test_ttl_text_means_what_it_means_in_argo(text):
     expected = argos_seconds(text)
 
     if expected is None:
         with pytest.raises(ConfigurationError, match="expected a whole number"):
+            parse_ttl(text)
+    elif abs(expected) > GOS_LONGEST:
+        with pytest.raises(ConfigurationError, match="292 years"):
             parse_ttl(text)
     else:
         assert parse_ttl(text) == timedelta(seconds=expected)

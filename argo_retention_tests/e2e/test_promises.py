@@ -95,7 +95,8 @@ def test_p1_a_workflow_of_the_same_name_made_since_the_plan_stays(new_seed: Seed
     old = world.live()[next(uid for uid, d in decisions.items() if d["verdict"] == "remove")]
     world.delete(old)
     metadata = {key: old["metadata"][key] for key in ("name", "namespace", "labels")}
-    new = world.ask("POST", "/emulator/objects", {**old, "metadata": metadata})
+    path = workflow_path(old).rpartition("/")[0]
+    new = world.ask("POST", path, {**old, "metadata": metadata})
     config = {"plan_id": plan.assets["retention_plan"]["plan_id"]}
 
     world.run(APPLY_PLAN_JOB, run_config={"ops": {"argo__retention_outcome": {"config": config}}})

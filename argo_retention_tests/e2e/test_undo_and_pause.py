@@ -60,19 +60,26 @@ def test_p1_a_deleted_workflow_is_found_shown_and_made_again_when_the_database_i
     assert made["status"]["phase"] == before[uid]["status"]["phase"]
 
 
-def test_p3_an_expired_row_is_put_back_as_it_was(new_seed: SeedWorld, cli: Cli) -> None:
+def test_p3_an_expired_row_is_put_back_as_it_was_with_its_log(
+    new_seed: SeedWorld, cli: Cli
+) -> None:
     world = new_seed(hello_worlds=2, keep_count=0, texts={"archiveTTL: 180d": "archiveTTL: 1m"})
-    world.overrides = {"expiry": {"undo": "7d"}}
+    world.overrides = {"expiry": {"undo": "7d", "undo_logs": True}}
     world.succeed(RETENTION_JOB)
     rows, row_labels = world.rows(), world.labels()
+    logs = {place: world.body(*place) for place in world.objects()}
     world.succeed(EXPIRY_JOB, clock=later(minutes=2))
-    assert world.rows() == {}
+    assert (world.rows(), world.objects()) == ({}, set())
     uid = min(rows)
 
     code, text = cli(world, "undo", "restore", uid)
 
     assert code == 0
     assert "is in the archive again" in text
+    assert "Log objects: 1 put back, 0 there already, 0 not kept." in text
+    [place] = world.objects()
+    assert world.body(*place) == logs[place]
+    assert rows[uid]["name"] in place[1]
     assert world.rows() == {uid: rows[uid]}
     assert world.labels() == {uid: row_labels[uid]}
     assert cli(world, "undo", "restore", uid)[0] == 1  # nothing is overwritten

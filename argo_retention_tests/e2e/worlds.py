@@ -61,7 +61,7 @@ class World:
     instance: dg.DagsterInstance = field(repr=False)
     kubeconfig: Path
     url: str
-    process: KubeApiProcess
+    ca_file: str = ""  # of an https server
     overrides: dict[str, Any] = field(default_factory=dict)
     opened: dict[str, ObjectFiles] = field(default_factory=dict, repr=False)
 
@@ -100,31 +100,19 @@ class World:
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """One request of an administrator's."""
-        answer = urllib3.request(
-            method,
-            f"{self.url}{path}",
-            body=None if body is None else json.dumps(body).encode(),
-            headers={
-                "Authorization": f"Bearer {self.scene.admin_token}",
-                "Content-Type": "application/merge-patch+json"
-                if method == "PATCH"
-                else "application/json",
-            },
-        )
+        answer = self._send(method, path, None if body is None else json.dumps(body).encode())
         assert answer.status < 300, f"{method} {path}: {answer.status} {answer.data[:500]!r}"
         return json.loads(answer.data)
 
+    def _send(self, method: str, path: str, body: bytes | None = None) -> urllib3.BaseHTTPResponse:
+        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        headers = {"Authorization": f"Bearer {self.scene.admin_token}", "Content-Type": kind}
+        with urllib3.PoolManager(ca_certs=self.ca_file or None) as http:
+            return http.request(method, f"{self.url}{path}", body=body, headers=headers)
+
     def post_raw(self, path: str, body: bytes) -> dict[str, Any] | None:
         """Make an object from these very bytes; None where the server refuses them as bad."""
-        answer = urllib3.request(
-            "POST",
-            f"{self.url}{path}",
-            body=body,
-            headers={
-                "Authorization": f"Bearer {self.scene.admin_token}",
-                "Content-Type": "application/json",
-            },
-        )
+        answer = self._send("POST", path, body)
         if answer.status in {400, 413, 422}:
             return None
         assert answer.status < 300, f"POST {path}: {answer.status} {answer.data[:500]!r}"
@@ -133,11 +121,7 @@ class World:
 
     def raw_live(self) -> dict[str, bytes]:
         """uid → the bytes of the workflow."""
-        answer = urllib3.request(
-            "GET",
-            f"{self.url}{WORKFLOWS}",
-            headers={"Authorization": f"Bearer {self.scene.admin_token}"},
-        )
+        answer = self._send("GET", WORKFLOWS)
         items = msgspec.json.decode(answer.data, type=dict[str, msgspec.Raw])["items"]
         bodies = [bytes(each) for each in msgspec.json.decode(items, type=list[msgspec.Raw])]
         return {identify(body).uid: body for body in bodies}
@@ -319,9 +303,9 @@ class Servers:
         load_rows(dsn, scenes)
         with contextlib.ExitStack() as stack:
             instance = stack.enter_context(dg.DagsterInstance.ephemeral())
-            yield [self._world(scene, dsn, instance, folder, stack) for scene in scenes]
+            yield [self.open_world(scene, dsn, instance, folder, stack) for scene in scenes]
 
-    def _world(
+    def open_world(
         self,
         scene: Scene,
         dsn: str,
@@ -329,6 +313,7 @@ class Servers:
         folder: Path,
         stack: contextlib.ExitStack,
     ) -> World:
+        """The scene's cluster, emulated; subclasses put it elsewhere."""
         state = folder / scene.name
         write_state(state, scene)
         process = KubeApiProcess()
@@ -347,7 +332,6 @@ class Servers:
                 namespace=NAMESPACE,
             ),
             url=process.url,
-            process=process,
         )
 
 

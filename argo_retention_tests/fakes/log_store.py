@@ -103,6 +103,12 @@ class FakeLogStore(Faulty, LogStore):
         found = self.objects.get(key)
         return found.body if found else None
 
+    def stream(self, key: str) -> Iterator[bytes]:
+        self._ask("stream", key)
+        if key not in self.objects:
+            raise ObjectStoreError(f"stream {key!r}: it is not there.")
+        yield self.objects[key].body
+
     def keys(self, prefix: str) -> Iterator[str]:
         folder = prefix.strip("/")
         self._meet("keys", {"prefix": prefix})

@@ -63,6 +63,16 @@ class FakeTableStore(Faulty, TableStore):
         self._written[path] = self.now
         return self.uri(path)
 
+    def write_stream(self, path: str, pieces: Iterable[bytes]) -> str:
+        self._meet("write_stream", {"path": path})
+        return self.write_bytes(path, b"".join(pieces))
+
+    def read_stream(self, path: str) -> Iterator[bytes]:
+        body = self.read_bytes(path)
+        if body is None:
+            raise ObjectStoreError(f"{self.uri(path)}: this file is not there (any more).")
+        yield body
+
     def uri(self, path: str) -> str:
         return f"memory://tables/{path}"
 

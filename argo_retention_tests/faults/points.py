@@ -42,7 +42,7 @@ EFFECTS = {
             "release_lease",
         ),
         "bucket": ("delete",),
-        "tables": ("write", "write_bytes", "remove"),
+        "tables": ("write", "write_bytes", "write_stream", "remove"),
         "events": ("handle_new_event",),
     },
 }
@@ -64,6 +64,7 @@ SECOND = {
     "put_stream",
     "write",
     "write_bytes",
+    "write_stream",
     "record_units",
     "expire_rows",
     "delete",

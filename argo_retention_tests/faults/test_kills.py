@@ -24,7 +24,7 @@ WITHOUT_GRANT = {
     *("migrate", "acquire_lease", "pause", "resume"),
     *("mark_archived", "delete_workflows"),
     *("put_if_absent", "put_stream", "delete"),
-    *("write", "write_bytes", "remove"),
+    *("write", "write_bytes", "write_stream", "remove"),
 }
 #: It takes a grant and changes nothing: rows are locked.
 READS = {"lock_rows"}
@@ -40,7 +40,7 @@ def world_for(new_seed: SeedWorld, job: str) -> World:
         keep_count=2,
         texts={"archiveTTL: 180d": "archiveTTL: 1m"},
         retention={"mode": "apply", "proof_age": 0, "undo": "1m"},
-        expiry={"undo": "1m"},
+        expiry={"undo": "1m", "undo_logs": True},
     )
     world.succeed(RETENTION_JOB)
     return world

@@ -101,7 +101,9 @@ def test_p7_objects_that_wait_when_the_run_stops_are_left() -> None:
     )
     stop = threading.Event()
     stop.set()
-    deleter = ObjectDeleter(work.site, [], committed=(), stop=stop)
+    deleter = ObjectDeleter(
+        work.site, [], committed=(), stop=stop, keep=lambda *_: pytest.fail("it was kept")
+    )
 
     outcome = deleter.delete(
         LogObject(unit=unit, bucket=BUCKET, key="one/one/main.log", etag=""), []

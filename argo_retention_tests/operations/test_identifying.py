@@ -192,7 +192,9 @@ def test_p1_a_cluster_that_was_set_back_is_told_with_the_time_of_its_last_list()
         for key, record in work.archive.snapshots.items()
     }
 
-    with pytest.raises(IdentityError, match=r"that of \d{4}-\d\d-\d\d \d\d:\d\dZ had 1000000000: etcd"):
+    with pytest.raises(
+        IdentityError, match=r"that of \d{4}-\d\d-\d\d \d\d:\d\dZ had 1000000000: etcd"
+    ):
         work.collected()
 
 

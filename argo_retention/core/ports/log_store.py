@@ -71,6 +71,10 @@ class LogStore(ABC):
         """The whole object (people look at logs in `explain`); None for 404."""
 
     @abstractmethod
+    def stream(self, key: str) -> Iterator[bytes]:
+        """The whole object in pieces, in bounded memory. Raises ObjectStoreError where it is not there."""
+
+    @abstractmethod
     def keys(self, prefix: str) -> Iterator[str]:
         """All keys below a prefix."""
 

@@ -32,6 +32,14 @@ class TableStore(ABC):
         """Write a small file, or replace it; returns its URI."""
 
     @abstractmethod
+    def write_stream(self, path: str, pieces: Iterable[bytes]) -> str:
+        """Write a file of any size in bounded memory, or replace it; when `pieces` raises, none is left."""
+
+    @abstractmethod
+    def read_stream(self, path: str) -> Iterator[bytes]:
+        """The same in pieces. Raises ObjectStoreError when the file is not there."""
+
+    @abstractmethod
     def uri(self, path: str) -> str:
         """Full address of a file, for people."""
 
