@@ -10,6 +10,7 @@ import dagster as dg
 import yaml
 
 from argo_retention.adapters.kubernetes_cluster.paths import WORKFLOWS
+from argo_retention.demo.scenes.installation import NAMESPACE
 from argo_retention.demo.scenes.scene import Scene
 from argo_retention_tests.cluster.server import NODE, SERVICE_ACCOUNT, RealServer
 from argo_retention_tests.cluster.world import PATHS, RealWorld
@@ -42,7 +43,7 @@ class RealServers(Servers):
         """The scene as it stands in the server, with the uids that it gave."""
         server = self.server
         real = stack.enter_context(closing(RealWorld(server, folder)))
-        stack.callback(server.call, "DELETE", WORKFLOWS.collection(None))
+        stack.callback(_clear, server)
         uids = _load(real, server, scene)
         made = replace(replaced(scene, uids), token=SERVICE_ACCOUNT, admin_token=ADMIN)
         return World(
@@ -62,6 +63,14 @@ def put_role(server: RealServer) -> None:
         path = {"ClusterRole": ROLES, "ClusterRoleBinding": BINDINGS}.get(document["kind"])
         if path:
             server.call("POST", path, document)
+
+
+def _clear(server: RealServer) -> None:
+    """What tests made by themselves in the seed's namespace, and what they wrote on it."""
+    server.call("DELETE", WORKFLOWS.collection(NAMESPACE))
+    how = {"Content-Type": "application/merge-patch+json"}
+    nothing = {"metadata": {"annotations": None}}
+    server.call("PATCH", f"/api/v1/namespaces/{NAMESPACE}", nothing, **how)
 
 
 def _load(world: RealWorld, server: RealServer, scene: Scene) -> dict[str, str]:

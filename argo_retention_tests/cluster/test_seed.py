@@ -97,7 +97,7 @@ def rights() -> list[Any]:
 def test_p1_without_one_right_doctor_names_it_and_nothing_is_deleted(
     seed: World, server: RealServer, rule: dict[str, Any], verb: str
 ) -> None:
-    before = seed.live()
+    before = seed.live().keys()
     with allowed(server, without(rule, verb)):
         for _ in range(50):  # the server learns of a changed role a moment later
             missing = [w for w in missing_rights(seed) if rule["resources"][0] in w and verb in w]
@@ -108,7 +108,7 @@ def test_p1_without_one_right_doctor_names_it_and_nothing_is_deleted(
             outcome = seed.run(RETENTION_JOB)
             assert outcome.exit_code == 1 or outcome.failed_checks
 
-    assert seed.live() == before
+    assert seed.live().keys() == before
     assert len(before) == 10
 
 

@@ -23,8 +23,17 @@ HOLD = {"argo-retention.io/hold": "incident 4711"}
 
 def planned(world: World) -> str:
     """Make a plan; its id."""
-    outcome = world.succeed(PLAN_JOB)
+    return id_of(world.succeed(PLAN_JOB))
+
+
+def id_of(outcome: RunOutcome) -> str:
     return str(outcome.assets["retention_plan"]["plan_id"])
+
+
+def decided(world: World, plan: RunOutcome, verdict: str) -> list[dict[str, Any]]:
+    """The live workflows that the plan removes, or keeps."""
+    decisions = world.decisions(plan, "retention_plan")
+    return [w for uid, w in world.live().items() if decisions[uid]["verdict"] == verdict]
 
 
 def apply(world: World, plan_id: str, **options: Any) -> RunOutcome:
@@ -33,18 +42,13 @@ def apply(world: World, plan_id: str, **options: Any) -> RunOutcome:
     return world.run(APPLY_PLAN_JOB, run_config=config, **options)
 
 
-def newest(world: World, count: int) -> list[dict[str, Any]]:
-    by_age = sorted(world.live().values(), key=lambda w: w["metadata"]["creationTimestamp"])
-    return by_age[-count:]
-
-
 def test_p2_the_floor_holds_when_somebody_deletes_what_the_plan_keeps(new_seed: SeedWorld) -> None:
     world = new_seed(hello_worlds=6, keep_count=2)
-    plan_id = planned(world)
-    for workflow in newest(world, 2):
+    plan = world.succeed(PLAN_JOB)
+    for workflow in decided(world, plan, "keep"):
         world.delete(workflow)
 
-    outcome = apply(world, plan_id)
+    outcome = apply(world, id_of(plan))
 
     assert outcome.success, outcome.failure
     assert len(world.live()) == 2
@@ -53,13 +57,13 @@ def test_p2_the_floor_holds_when_somebody_deletes_what_the_plan_keeps(new_seed: 
 
 def test_p2_a_workflow_held_after_the_plan_stays(new_seed: SeedWorld) -> None:
     world = new_seed(hello_worlds=6, keep_count=2)
-    plan_id = planned(world)
-    oldest = newest(world, 6)[0]
-    world.annotate(workflow_path(oldest), HOLD)
+    plan = world.succeed(PLAN_JOB)
+    going = decided(world, plan, "remove")[0]
+    world.annotate(workflow_path(going), HOLD)
 
-    apply(world, plan_id)
+    apply(world, id_of(plan))
 
-    assert oldest["metadata"]["uid"] in world.live()
+    assert going["metadata"]["uid"] in world.live()
     assert len(world.live()) == 3
 
 
@@ -94,7 +98,7 @@ def test_p2_an_empty_list_is_not_believed(new_seed: SeedWorld) -> None:
 def test_p2_a_list_that_lost_most_workflows_is_not_believed(new_seed: SeedWorld) -> None:
     world = new_seed(hello_worlds=60, keep_count=10)
     plan_id = planned(world)
-    for workflow in newest(world, 60)[:40]:
+    for workflow in [*world.live().values()][:40]:
         world.delete(workflow)
 
     of_itself, of_the_plan = world.run(RETENTION_JOB), apply(world, plan_id)
