@@ -7,12 +7,15 @@ was proven and Argo's own archive is on. What is about to be deleted is left alo
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 from argo_retention.core.labels import ArchivingStatus
 from argo_retention.core.ledger import LeaseGrant
 from argo_retention.core.live_workflows import LiveWorkflow
 from argo_retention.core.ports.cluster import PatchOutcome
 from argo_retention.core.reasons import Verdict
+from argo_retention.errors import ClusterError, ClusterForbiddenError
+from argo_retention.operations.log_tasks import first_line
 from argo_retention.operations.pacing import Pace
 from argo_retention.operations.planning import plan_now
 from argo_retention.operations.site import Site
@@ -21,31 +24,52 @@ from argo_retention.operations.waiting import result_of
 
 IN_FLIGHT = 8  # the API server is not faster with more
 BATCH = 200
+FAILURES_BEFORE_STOP = 20
 
 
-def label_archived(site: Site, grant: LeaseGrant) -> int:
-    """Set the label where it is missing; how many were set. Raises ClusterError, DatabaseError."""
+@dataclass(slots=True, kw_only=True)
+class Labelled:
+    """What became of the labels; one that could not be set is set by a later run."""
+
+    count: int = 0
+    failed: list[tuple[LiveWorkflow, str]] = field(default_factory=list)  # and why
+
+
+def label_archived(site: Site, grant: LeaseGrant) -> Labelled:
+    """Set the label where it is missing. Raises ClusterForbiddenError, DatabaseError.
+
+    Nothing depends on a label, so a server that fails now and then ends no run here; after
+    FAILURES_BEFORE_STOP failures the others wait for the next one.
+    """
     installation = site.installation
+    result = Labelled()
     if not installation.argo.persistence.archive:
-        return 0
+        return result
     _, workflows = read_snapshot(site)
     todo = _to_label(site, workflows)
     pace = Pace(installation.policy.brakes.per_second)
     stop = threading.Event()
-    labelled = 0
 
     def patch(workflow: LiveWorkflow) -> tuple[str, tuple[int, int]] | None:
         if not pace.wait(stop):
             return None
-        result = site.cluster.mark_archived(
-            namespace=workflow.namespace,
-            name=workflow.name,
-            uid=workflow.uid,
-            resource_version=workflow.resource_version,
-        )
-        if result.outcome is not PatchOutcome.PATCHED:
+        try:
+            patched = site.cluster.mark_archived(
+                namespace=workflow.namespace,
+                name=workflow.name,
+                uid=workflow.uid,
+                resource_version=workflow.resource_version,
+            )
+        except ClusterForbiddenError:
+            raise
+        except ClusterError as error:
+            result.failed.append((workflow, first_line(error)))
+            if len(result.failed) >= FAILURES_BEFORE_STOP:
+                stop.set()
+            return None
+        if patched.outcome is not PatchOutcome.PATCHED:
             return None  # it went or changed meanwhile; the next run sees it as it is then
-        return workflow.uid, (workflow.resource_version, result.resource_version)
+        return workflow.uid, (workflow.resource_version, patched.resource_version)
 
     with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="label") as pool:
         try:
@@ -53,11 +77,11 @@ def label_archived(site: Site, grant: LeaseGrant) -> int:
                 sent = [pool.submit(patch, workflow) for workflow in todo[start : start + BATCH]]
                 patched = [p for p in map(result_of, sent) if p]
                 site.archive.record_patched(grant, dict(patched))
-                labelled += len(patched)
-                site.progress("label", labelled, len(todo))
+                result.count += len(patched)
+                site.progress("label", result.count, len(todo))
         finally:
             stop.set()  # after an interruption those that wait for their turn end at once
-    return labelled
+    return result
 
 
 def _to_label(site: Site, workflows: Sequence[LiveWorkflow]) -> list[LiveWorkflow]:

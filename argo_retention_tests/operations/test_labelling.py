@@ -2,7 +2,7 @@
 
 import pytest
 
-from argo_retention.errors import ClusterError
+from argo_retention.errors import ClusterError, ClusterForbiddenError
 from argo_retention.operations import labelling
 from argo_retention.operations.labelling import label_archived
 from argo_retention.operations.snapshotting import take_snapshot
@@ -16,7 +16,7 @@ def labelled(work: AtWork) -> set[str]:
 
 
 def label(work: AtWork) -> int:
-    return label_archived(work.site, work.grant(work.site.root_run))
+    return label_archived(work.site, work.grant(work.site.root_run)).count
 
 
 def annotate(work: AtWork) -> None:
@@ -137,29 +137,46 @@ def test_many_are_labelled_in_batches_each_remembered_at_once(
     assert patched == [2, 2, 1]
 
 
-def test_an_api_server_that_fails_ends_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
+def several(count: int, **settings: object) -> AtWork:
+    work = AtWork({"logs": {"save": "none"}, **settings})
+    for number in range(count):
+        work.run(f"run-{number}", log=None)
+    work.archived()
+    return work
+
+
+def test_one_label_that_cannot_be_set_is_named_and_set_by_the_next_run() -> None:
+    work = several(3)
+    work.cluster.fail("mark_archived", ClusterError("500: somebody tripped\nLook."))
+
+    result = label_archived(work.site, work.grant(work.site.root_run))
+
+    [(workflow, why)] = result.failed
+    assert (result.count, why) == (2, "500: somebody tripped")
+    assert labelled(work) == {"run-0", "run-1", "run-2"} - {workflow.name}
+    assert label(work) == 1
+
+
+def test_a_server_that_always_fails_is_left_alone_and_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(labelling, "IN_FLIGHT", 1)
-    work = AtWork({"logs": {"save": "none"}})
-    for number in range(3):
-        work.run(f"run-{number}", log=None)
-    work.archived()
-    work.cluster.fail("mark_archived", ClusterError("503"))
-
-    with pytest.raises(ClusterError):
-        label(work)
-
-    assert len(labelled(work)) <= 2
-
-
-def test_p7_once_one_failed_those_that_wait_for_their_turn_are_left() -> None:
-    """One patch a day: the second waits while the first fails, and is not sent then."""
-    work = AtWork({"logs": {"save": "none"}, "brakes": {"per_second": 1 / 86400}})
-    for number in range(3):
-        work.run(f"run-{number}", log=None)
-    work.archived()
+    monkeypatch.setattr(labelling, "FAILURES_BEFORE_STOP", 2)
+    work = several(5)
     work.cluster.fail("mark_archived", ClusterError("503"), times=None)
 
-    with pytest.raises(ClusterError):
+    result = label_archived(work.site, work.grant(work.site.root_run))
+
+    assert (result.count, len(result.failed)) == (0, 2)
+    assert len(work.cluster.calls_of("mark_archived")) == 2
+
+
+def test_p7_once_it_is_forbidden_those_that_wait_for_their_turn_are_left() -> None:
+    """One patch a day: the second waits while the first fails, and is not sent then."""
+    work = several(3, brakes={"per_second": 1 / 86400})
+    work.cluster.fail("mark_archived", ClusterForbiddenError("403"), times=None)
+
+    with pytest.raises(ClusterForbiddenError):
         label(work)
 
     assert len(work.cluster.calls_of("mark_archived")) == 1

@@ -18,6 +18,7 @@ from argo_retention.adapters.kubernetes_cluster.answers import (
     AnswerLostError,
     Attempt,
     BusyError,
+    ConnectionCutError,
     asked_pause,
     is_absent,
     read_status,
@@ -191,9 +192,10 @@ def _settled(
 def mark_archived(
     transport: Transport, *, namespace: str, name: str, uid: str, resource_version: int
 ) -> PatchResult:
-    """Set the archiving label; see the port. After a lost answer or a 5xx the error is raised.
+    """Set the archiving label; see the port.
 
-    The next run then finds the label, or sets it.
+    It is sent again after what is transient: where the first one was carried out, the second meets another
+    version and is CHANGED, and the next run looks at the object as it is then.
     """
     attempt = transport.attempt("patch", paths.ARGO_GROUP, "workflows", namespace, name)
     patch = msgspec.json.encode(
@@ -205,16 +207,22 @@ def mark_archived(
             }
         }
     )
-    send = partial(
-        transport.send,
-        "PATCH",
-        paths.WORKFLOWS.object(namespace, name),
-        attempt=attempt,
-        accept=METADATA,
-        body=patch,
-        content_type=MERGE_PATCH,
-    )
-    answer = _patiently(transport, attempt, send)
+
+    def once() -> Answer:
+        answer = transport.send(
+            "PATCH",
+            paths.WORKFLOWS.object(namespace, name),
+            attempt=attempt,
+            accept=METADATA,
+            body=patch,
+            content_type=MERGE_PATCH,
+        )
+        if answer.status in _NOT_PLAIN or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise refusal(answer, attempt)
+        return answer
+
+    transient = (BusyError, ConnectionCutError)
+    answer = transport.patience.retry(once, transient=transient, asked=asked_pause)
     if answer.status == HTTPStatus.OK:
         version = _decode(answer, attempt).metadata.resourceVersion
         if not version.isdecimal():

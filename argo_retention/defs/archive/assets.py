@@ -15,7 +15,7 @@ from argo_retention.defs.metadata import column_lineage, exceptions_table
 from argo_retention.defs.resources import ArgoSites
 from argo_retention.operations.archiving import Archived, archive_finished
 from argo_retention.operations.early_rules import early_rules
-from argo_retention.operations.labelling import label_archived
+from argo_retention.operations.labelling import Labelled, label_archived
 
 ALL_PROVEN = "every_finished_workflow_is_archived_and_proven"
 LOGS_SETTLED = "no_row_is_without_its_logs_settled"
@@ -146,9 +146,10 @@ def _logs_result(archived: Archived, *, early: Sequence[str]) -> dg.MaterializeR
     )
 
 
-def _rows_result(archived: Archived, *, labelled: int, rows: int) -> dg.MaterializeResult:
+def _rows_result(archived: Archived, *, labelled: Labelled, rows: int) -> dg.MaterializeResult:
     late = [r for r in archived.refusals if r.reason not in {"pending", "running", "gone"}]
     exceptions = [(f"{r.namespace}/{r.name}", r.reason, r.sentence) for r in archived.refusals]
+    unlabelled = [(f"{w.namespace}/{w.name}", "not labelled", why) for w, why in labelled.failed]
     unsettled = archived.log_exceptions
     return dg.MaterializeResult(
         asset_key=ARCHIVED_WORKFLOWS,
@@ -158,9 +159,9 @@ def _rows_result(archived: Archived, *, labelled: int, rows: int) -> dg.Material
             "proven_before": archived.proven_before,
             "archived": archived.archived,
             "proven_without_writing": archived.proven_now,
-            "labelled": labelled,
+            "labelled": labelled.count,
             "refused": len(late),
-            "exceptions": exceptions_table(exceptions),
+            "exceptions": exceptions_table([*exceptions, *unlabelled]),
         },
         check_results=[
             dg.AssetCheckResult(

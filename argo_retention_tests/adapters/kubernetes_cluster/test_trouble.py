@@ -10,7 +10,7 @@ from urllib3.exceptions import HTTPError, NameResolutionError, ProxyError, SSLEr
 from argo_retention.adapters.kubernetes_cluster import answers
 from argo_retention.adapters.kubernetes_cluster.cluster import KubernetesCluster
 from argo_retention.adapters.kubernetes_cluster.connecting import connect
-from argo_retention.core.ports.cluster import DeleteOutcome
+from argo_retention.core.ports.cluster import DeleteOutcome, PatchOutcome
 from argo_retention.demo.kube_api.process import write_kubeconfig
 from argo_retention.errors import (
     ClusterError,
@@ -261,10 +261,27 @@ def test_without_a_word_of_the_server_it_is_not_known_whether_it_was_deleted(
         delete(cluster)
 
 
-def test_a_doubtful_patch_is_an_error(api: ScriptedApi, cluster: KubernetesCluster) -> None:
-    api.will_give(LOST)
+@pytest.mark.parametrize("first", [LOST, status(503), status(504)], ids=["lost", "503", "504"])
+def test_a_doubtful_patch_is_sent_again_with_the_same_preconditions(
+    api: ScriptedApi, cluster: KubernetesCluster, first: Scripted
+) -> None:
+    """Where the first one was carried out the version is another one now, so nothing is recorded as proven."""
+    api.will_give(first, status(409, "Conflict"))
 
-    with pytest.raises(ClusterError, match="was cut"):
+    result = cluster.mark_archived(namespace="demo", name="w", uid="u", resource_version=7)
+
+    assert result.outcome is PatchOutcome.CHANGED
+    one, other = api.requests
+    assert one.body == other.body
+    assert one.body["metadata"]["resourceVersion"] == "7"
+
+
+def test_a_patch_that_the_server_fails_is_an_error(
+    api: ScriptedApi, cluster: KubernetesCluster
+) -> None:
+    api.will_give(status(500))
+
+    with pytest.raises(ClusterError, match="500"):
         cluster.mark_archived(namespace="demo", name="w", uid="u", resource_version=7)
 
 
