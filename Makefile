@@ -8,6 +8,8 @@ ARGS ?=
 MINUTES ?= 60
 # Each worker has servers of its own; the tests of one file stay together.
 SIDE_BY_SIDE := -n 2 --dist loadfile
+# A run waits more than it computes: more workers than cores.
+WAITING := -n 3
 # The server does not know its version unless it is told; it is that of testing/cluster/go.mod.
 KUBERNETES := -s -w -X k8s.io/component-base/version.gitVersion=v1.36.3
 
@@ -37,13 +39,15 @@ ui: $(STAMP) ## The same, kept running, with Dagster's UI.
 test: $(STAMP) ## All tests; needs no network but loopback.
 	$(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
 
-test-cluster: $(STAMP) ## The cluster's contracts on a real kube-apiserver; needs Go, and minutes at first.
+cluster: ## Build the kube-apiserver of test-cluster; needs Go, and minutes at first.
 	@command -v go >/dev/null 2>&1 || { echo "make test-cluster builds a kube-apiserver: install Go 1.26 or newer." >&2; exit 4; }
 	cd testing/cluster && go build -ldflags '$(KUBERNETES)' -o bin/cluster .
-	ARGO_RETENTION_TEST_CLUSTER=$(CURDIR)/testing/cluster/bin/cluster $(BIN)/pytest $(ARGS) argo_retention_tests/cluster
+
+test-cluster: $(STAMP) cluster ## Contracts, whole runs, doctor and rights on a real kube-apiserver; needs Go.
+	ARGO_RETENTION_TEST_CLUSTER=$(CURDIR)/testing/cluster/bin/cluster $(BIN)/pytest -n 2 $(ARGS) argo_retention_tests/cluster
 
 test-faults: $(STAMP) ## Kill runs and servers at each effect on the outside; networks that fail at random.
-	ARGO_RETENTION_TEST_FAULTS=1 $(BIN)/pytest -n 2 $(ARGS) argo_retention_tests/faults argo_retention_tests/wire argo_retention_tests/rivals
+	ARGO_RETENTION_TEST_FAULTS=1 $(BIN)/pytest $(WAITING) $(ARGS) argo_retention_tests/faults argo_retention_tests/wire argo_retention_tests/rivals
 
 # The network's random faults in their long form belong to the hour.
 soak: $(STAMP) ## MINUTES=60 of steady work under Dagster's daemon with everything failing now and then.
@@ -69,4 +73,4 @@ bench: $(STAMP) ## Each figure of the README, with its limit and Argo's way meas
 clean: ## Remove what is made here.
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 
-.PHONY: help venv demo ui test test-cluster test-faults soak test-sabotage lint coverage bench clean
+.PHONY: help venv demo ui test cluster test-cluster test-faults soak test-sabotage lint coverage bench clean

@@ -1,7 +1,8 @@
-"""One real API server for all tests of this folder; the last line says which."""
+"""One real API server for all tests of a worker; the last line says which."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,8 @@ def server(
 ) -> Iterator[RealServer]:
     with RealServer(tmp_path_factory.mktemp("api-server")) as server:
         request.config.stash[VERSION] = server.version
+        if hasattr(request.config, "workeroutput"):
+            request.config.workeroutput["kube-apiserver"] = server.version
         put_role(server)
         yield server
 
@@ -57,6 +60,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         or getattr(each, "callspec", None) is None
         or each.callspec.params.get("name") != "fleet"
     ]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A worker of xdist ended: it knows the server, and this process prints the last line."""
+    output = getattr(node, "workeroutput", {})
+    if "kube-apiserver" in output:
+        node.config.stash[VERSION] = output["kube-apiserver"]
 
 
 @pytest.hookimpl(trylast=True)

@@ -52,19 +52,27 @@ class RealServer:
         port, etcd_port = free_ports(2)
         data = self._folder / "data"
         data.mkdir()
-        with (self._folder / "log").open("wb") as log:
+        self._command = [
+            os.environ[BINARY_VARIABLE],
+            f"-folder={data}",
+            f"-port={port}",
+            f"-etcd-port={etcd_port}",
+            f"-tokens={tokens}",
+            *(["--", *self._flags] if self._flags else []),
+        ]
+        self.start()
+        self._http = urllib3.PoolManager(ca_certs=self.ca_file)
+        certificate = Path(self.ca_file)
+        self.kubelet = Kubelet(certificate, certificate.with_suffix(".key"))
+        self._add_definitions()
+        self._add_node()
+        return self
+
+    def start(self) -> None:
+        """On what is in its folder; again after `kill`."""
+        with (self._folder / "log").open("ab") as log:
             self._child = subprocess.Popen(
-                [
-                    os.environ[BINARY_VARIABLE],
-                    f"-folder={data}",
-                    f"-port={port}",
-                    f"-etcd-port={etcd_port}",
-                    f"-tokens={tokens}",
-                    *(["--", *self._flags] if self._flags else []),
-                ],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
             )
         line = self._child.stdout.readline() if self._child.stdout else b""
         if not line:
@@ -73,12 +81,11 @@ class RealServer:
             raise RuntimeError(f"the API server did not start; its log ends: {tail}")
         found = json.loads(line)
         self.url, self.ca_file, self._etcd = found["url"], found["ca_file"], found["etcd_url"]
-        self._http = urllib3.PoolManager(ca_certs=self.ca_file)
-        certificate = Path(self.ca_file)
-        self.kubelet = Kubelet(certificate, certificate.with_suffix(".key"))
-        self._add_definitions()
-        self._add_node()
-        return self
+
+    def kill(self) -> None:
+        """SIGKILL, to etcd as well, which is in the same process."""
+        self._child.kill()
+        self._end()
 
     def __exit__(
         self,

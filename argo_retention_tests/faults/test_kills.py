@@ -2,7 +2,9 @@
 
 import inspect
 import random
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -29,19 +31,21 @@ WITHOUT_GRANT = {
 #: It takes a grant and changes nothing: rows are locked.
 READS = {"lock_rows"}
 MINUTES = timedelta(minutes=2)
+#: A seed whose rows and logs are past their TTL two minutes later.
+EXPIRING: Mapping[str, Any] = {
+    "hello_worlds": 8,
+    "keep_count": 2,
+    "texts": {"archiveTTL: 180d": "archiveTTL: 1m"},
+    "retention": {"mode": "apply", "proof_age": 0, "undo": "1m"},
+    "expiry": {"undo": "1m", "undo_logs": True},
+}
 
 
 def world_for(new_seed: SeedWorld, job: str) -> World:
     """Eight workflows of which two stay; for expiry all were worked on, and their rows are past their TTL."""
     if job == RETENTION_JOB:
         return new_seed(hello_worlds=8, keep_count=2)
-    world = new_seed(
-        hello_worlds=8,
-        keep_count=2,
-        texts={"archiveTTL: 180d": "archiveTTL: 1m"},
-        retention={"mode": "apply", "proof_age": 0, "undo": "1m"},
-        expiry={"undo": "1m", "undo_logs": True},
-    )
+    world = new_seed(**EXPIRING)
     world.succeed(RETENTION_JOB)
     return world
 

@@ -1,75 +1,116 @@
-"""P7: a server dies under a run, in the middle of what it was asked to do."""
+"""P7: a server dies under a run, in the middle of what it was asked to do, and comes back with what it had.
 
-import os
-import signal
-import time
+The API server is killed like that in `argo_retention_tests/cluster`, where it is a real one.
+"""
 
-import psutil
-import psycopg
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
 import pytest
 
 from argo_retention.adapters.postgres_archive import rows
-from argo_retention.defs.jobs import RETENTION_JOB
+from argo_retention.adapters.s3_log_store import S3LogStore
+from argo_retention.defs.jobs import EXPIRY_JOB, RETENTION_JOB
+from argo_retention.demo.argo_schema import make_argo_tables
 from argo_retention.demo.postgres_server import PostgresServer
+from argo_retention.demo.s3_server import S3Server
 from argo_retention_tests.e2e.conftest import SeedWorld
-from argo_retention_tests.e2e.worlds import World
-from argo_retention_tests.faults.test_kills import finish
+from argo_retention_tests.e2e.worlds import Servers, later, seed_world
+from argo_retention_tests.faults.power import Power
+from argo_retention_tests.faults.test_kills import EXPIRING, finish
+
+TEMPLATE = "argo_template"
 
 
-def kill_our_backends(world: World) -> None:
-    """SIGKILL to the server's processes of this database: all sessions end, the log is replayed."""
-    database = world.dsn.rpartition("/")[2]
-    killed = 0
-    for process in psutil.process_iter():
-        if process.name() == "postgres" and f" {database} " in " ".join(process.cmdline()):
-            os.kill(process.pid, signal.SIGKILL)
-            killed += 1
-    assert killed, "no session of the run was found"
+@pytest.fixture
+def own_servers() -> Iterator[Servers]:
+    """Servers of this test alone: they are killed."""
+    with PostgresServer() as postgres, S3Server() as s3:
+        make_argo_tables(postgres.create_database(TEMPLATE))
+        yield Servers(postgres=postgres, s3=s3, template=TEMPLATE)
 
 
-def wait_until_it_answers(world: World) -> None:
-    """It replays its log first."""
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            psycopg.connect(world.dsn).close()
-        except psycopg.OperationalError:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        else:
-            return
+def before_call(
+    monkeypatch: pytest.MonkeyPatch, owner: object, name: str, at: int, what: Callable[[], None]
+) -> None:
+    """Do something before a method's call number `at`."""
+    original = getattr(owner, name)
+    calls = 0
+
+    def counted(*arguments: object, **named: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == at:
+            what()
+        return original(*arguments, **named)
+
+    monkeypatch.setattr(owner, name, counted)
 
 
 @pytest.mark.parametrize("batch", [1, 2])
 def test_p7_a_server_dies_postgresql_in_the_middle_of_our_transaction(
-    new_seed: SeedWorld, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch, batch: int
+    own_servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
-    world = new_seed(hello_worlds=8, keep_count=2)
-    original = rows._put_ledger
-    calls = 0
+    """SIGKILL to the postmaster and to all sessions, between the rows and the ledger of one commit."""
+    with (
+        Power(own_servers.postgres) as power,
+        seed_world(own_servers, tmp_path, hello_worlds=8, keep_count=2) as world,
+    ):
+        with monkeypatch.context() as patched:
+            patched.setattr("argo_retention.operations.archiving.BATCH", 3)
+            before_call(patched, rows, "_put_ledger", batch, power.cut)
 
-    def dying(*arguments: object) -> None:
-        nonlocal calls
-        calls += 1
-        if calls == batch:
-            kill_our_backends(world)
-        original(*arguments)  # type: ignore[arg-type]
+            broken = world.run(RETENTION_JOB)
 
-    monkeypatch.setattr("argo_retention.operations.archiving.BATCH", 3)
-    with monkeypatch.context() as patched:
-        patched.setattr(rows, "_put_ledger", dying)
-
-        broken = world.run(RETENTION_JOB)
-
-    assert not broken.success
-    assert "PostgreSQL" in str(broken.failure)
-    wait_until_it_answers(world)
-    assert postgres.is_running()
-    assert len(world.live()) == 8
-    finish(world, RETENTION_JOB)
+        assert not broken.success
+        assert "PostgreSQL" in str(broken.failure)
+        power.restore(leaves="postmaster.pid")
+        assert len(world.live()) == 8
+        assert (len(world.rows()) > 0) == (batch > 1), "a batch is there whole, or not at all"
+        finish(world, RETENTION_JOB)
 
 
-def test_p7_a_server_dies_the_api_server_between_two_requests(new_seed: SeedWorld) -> None:
+@pytest.mark.parametrize("put", [1, 4])
+def test_p7_a_server_dies_s3_between_two_logs(
+    own_servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, put: int
+) -> None:
+    with (
+        Power(own_servers.s3) as power,
+        seed_world(own_servers, tmp_path, hello_worlds=8, keep_count=2) as world,
+    ):
+        with monkeypatch.context() as patched:
+            before_call(patched, S3LogStore, "put_if_absent", put, power.cut)
+
+            broken = world.run(RETENTION_JOB)
+
+        assert broken.exit_code == 1
+        power.restore()
+        assert len(world.live()) == 8, "a log that could not be saved forbids the deletion"
+        finish(world, RETENTION_JOB)
+
+
+def test_p7_a_server_dies_s3_in_the_middle_of_expiry(
+    own_servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        Power(own_servers.s3) as power,
+        seed_world(own_servers, tmp_path, **EXPIRING) as world,
+    ):
+        world.succeed(RETENTION_JOB)
+        with monkeypatch.context() as patched:
+            before_call(patched, S3LogStore, "delete", 3, power.cut)
+
+            broken = world.run(EXPIRY_JOB, clock=later(minutes=2))
+
+        assert broken.exit_code == 1
+        assert len(world.rows()) == 8, "a row goes after its objects"
+        power.restore()
+        finish(world, EXPIRY_JOB)
+
+
+def test_p7_an_api_server_that_answers_nothing_but_503_from_the_first_delete_on(
+    new_seed: SeedWorld,
+) -> None:
     world = new_seed(hello_worlds=8, keep_count=2)
     world.fault(status=503, match={"method": "DELETE"})
 
