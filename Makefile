@@ -49,10 +49,11 @@ test-cluster: $(STAMP) cluster ## Contracts, whole runs, doctor and rights on a 
 test-faults: $(STAMP) ## Kill runs and servers at each effect on the outside; networks that fail at random.
 	ARGO_RETENTION_TEST_FAULTS=1 $(BIN)/pytest $(WAITING) $(ARGS) argo_retention_tests/faults argo_retention_tests/wire argo_retention_tests/rivals
 
-# The network's random faults in their long form belong to the hour.
+# What takes long in its long form belongs to the hour: the network's random faults, a bucket full of others'.
 soak: $(STAMP) ## MINUTES=60 of steady work under Dagster's daemon with everything failing now and then.
 	$(BIN)/python -m argo_retention_tests.soak --minutes $(MINUTES) $(ARGS)
-	test $(MINUTES) -lt 60 || ARGO_RETENTION_TEST_FAULTS=1 ARGO_RETENTION_TEST_ROUNDS=300 $(BIN)/pytest -n 2 argo_retention_tests/wire
+	test $(MINUTES) -lt 60 || ARGO_RETENTION_TEST_FAULTS=1 ARGO_RETENTION_TEST_ROUNDS=300 $(BIN)/pytest $(WAITING) argo_retention_tests/wire
+	test $(MINUTES) -lt 60 || ARGO_RETENTION_TEST_FOREIGN_OBJECTS=200000 $(BIN)/pytest argo_retention_tests/hostile/test_foreign_objects.py
 
 test-sabotage: $(STAMP) ## Break the product on purpose: each patch must turn a promise's test red.
 	$(BIN)/python -m argo_retention_tests.sabotage $(ARGS)
