@@ -1,6 +1,8 @@
 """What a run deleted, line by line, in files outside the database that are only ever added to.
 
-NDJSON, a struct of the ledger a line, compressed as DuckDB, Spark and zcat read it.
+NDJSON, a struct of the ledger a line, compressed as DuckDB, Spark and zcat read it. A line comes at least
+once: before the ledger closes its intent, before rows go. So after a kill one may be there twice, and a row
+that changed in that very moment has a line and stays.
 """
 
 import gzip
@@ -34,7 +36,7 @@ class Audit:
         self._write("deletions", [structs.replace(each, at=now) for each in outcomes])
 
     def expired(self, units: Iterable[ExpiryUnit]) -> None:
-        """Rows, labels and log objects that are gone. Raises ObjectStoreError."""
+        """Rows and labels that go now, and their log objects, which are gone. Raises ObjectStoreError."""
         now = self._site.clock()
         self._write("expired", [structs.replace(each, at=now, stage="done") for each in units])
 

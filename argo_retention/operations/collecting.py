@@ -82,7 +82,8 @@ def collect(site: Site, grant: LeaseGrant, *, plan_id: str | None = None) -> Col
     refusal = refusal_of_counts(site, len(live))
     if refusal:
         raise PlanRefusedError(refusal)
-    resolved = resolve_open_deletions(site, grant, live)
+    audit = Audit(site)
+    resolved = resolve_open_deletions(site, grant, live, audit)
     fresh = plan_now(site, live, now=site.clock())
     if fresh.refusal:
         raise PlanRefusedError(fresh.refusal)
@@ -95,8 +96,6 @@ def collect(site: Site, grant: LeaseGrant, *, plan_id: str | None = None) -> Col
         raise PlanRefusedError(
             f"Plan {record.plan_id} was used or superseded a moment ago. Nothing was deleted."
         )
-    audit = Audit(site)
-    audit.deletions(resolved)
     collector = _Collector(site, grant, audit, applies=applies)
     done = collector.run(waves(going), intents)
     if paused:
@@ -117,7 +116,7 @@ def collect(site: Site, grant: LeaseGrant, *, plan_id: str | None = None) -> Col
 
 
 def resolve_open_deletions(
-    site: Site, grant: LeaseGrant, live: Sequence[LiveWorkflow]
+    site: Site, grant: LeaseGrant, live: Sequence[LiveWorkflow], audit: Audit
 ) -> list[Deletion]:
     """Find out what became of intents that a crash or a finalizer left open, by a complete list."""
     present = {workflow.uid for workflow in live}
@@ -135,6 +134,7 @@ def resolve_open_deletions(
             )
             resolved.append(structs.replace(deletion, outcome=outcome))
     if resolved:
+        audit.deletions(resolved)
         site.archive.record_deletions(grant, resolved)
     return resolved
 
@@ -272,9 +272,15 @@ class _Collector:
             # So does an intent of which no answer came.
             known = [each for each in outcomes if _kind(each.outcome) != UNKNOWN]
             if self._applies and known:
-                archive.record_deletions(self._grant, known)
-                self._audit.deletions(known)
+                self._record(known)
         return outcomes
+
+    def _record(self, known: Sequence[Deletion]) -> None:
+        # The audit first: killed between the two, the intents are open, and the next run adds them again.
+        try:
+            self._audit.deletions(known)
+        finally:
+            self._site.archive.record_deletions(self._grant, known)
 
     def _paused(self, intents: Sequence[Deletion], paused: str, total: int) -> list[Deletion]:
         outcomes = [structs.replace(each, outcome=f"{PAUSED}: {paused}") for each in intents]

@@ -282,6 +282,9 @@ class _Expirer:
         ready = self._delete_objects(units, named, pool) if named else units
         if self._stop.is_set():
             return
+        self._audit.expired(
+            ready
+        )  # before: killed after the commit, nobody would know what is missing
         gone = set(self._site.archive.expire_rows(self._grant, ready, live_versions=live_versions))
         with self._lock:
             self._result.units_done += len(gone)
@@ -291,7 +294,6 @@ class _Expirer:
                 if unit.uid not in gone
             ]
             done = self._result.units_done
-        self._audit.expired(unit for unit in ready if unit.uid in gone)
         self._site.progress("expire", done, total)
 
     def _is_paused(self) -> bool:

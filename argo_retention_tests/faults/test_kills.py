@@ -1,6 +1,8 @@
 """P7: killed at any effect on the outside, alone or twice in a row, a run leaves nothing that the next does not finish."""
 
+import gzip
 import inspect
+import json
 import random
 from collections.abc import Mapping
 from datetime import timedelta
@@ -15,8 +17,8 @@ from argo_retention.core.ports.table_store import TableStore
 from argo_retention.defs.jobs import EXPIRY_JOB, RETENTION_JOB
 from argo_retention_tests.e2e.conftest import SeedWorld
 from argo_retention_tests.e2e.crashing import dies
-from argo_retention_tests.e2e.oracle import NOTHING, Oracle
-from argo_retention_tests.e2e.worlds import World, later
+from argo_retention_tests.e2e.oracle import LEFT, NOTHING, Oracle
+from argo_retention_tests.e2e.worlds import OUR_FILES, World, later
 from argo_retention_tests.faults.points import EFFECTS, LEFT_OUT, Place, places
 
 PAIRS = 16
@@ -60,7 +62,22 @@ def finish(world: World, job: str) -> None:
     world.succeed(job, clock=later(minutes=ahead_of(job).total_seconds() / 60))
     assert Oracle(world).look() == NOTHING
     rows, objects = (2, 2) if job == EXPIRY_JOB else (8, 8)
-    assert (len(world.live()), len(world.rows()), len(world.objects())) == (2, rows, objects)
+    live = world.live().keys()
+    assert (len(live), len(world.rows()), len(world.objects())) == (2, rows, objects)
+    made = {workflow["metadata"]["uid"] for workflow in world.scene.workflows}
+    lines = audited(world)
+    assert {line["uid"] for line in lines if line.get("outcome") in LEFT} == made - live
+    if job == EXPIRY_JOB:
+        assert {line["uid"] for line in lines if line.get("stage")} == made - world.rows().keys()
+
+
+def audited(world: World) -> list[dict[str, Any]]:
+    """Each line of the audit."""
+    files = [
+        gzip.decompress(world.body(world.scene.buckets[0], key) or b"")
+        for key in world.files().keys(f"{OUR_FILES}audit/{world.scene.name}")
+    ]
+    return [json.loads(line) for file in files for line in file.splitlines()]
 
 
 def test_each_effect_of_the_ports_is_a_point_or_left_out_with_a_reason() -> None:
