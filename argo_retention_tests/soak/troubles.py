@@ -23,10 +23,11 @@ API = (
 )
 S3 = (("PUT", ""), ("HEAD", ""), ("GET", ""), ("DELETE", ""))
 KINDS = ("reset", "cut_request", "lose_answer", "cut_answer", "reset_answer", "stall", "slow")
+LATE = {"stall", "slow"}
 STATUSES = (408, 429, 500, 503, 504)
 TRIGGERS = (b"COPY ", b"INSERT INTO", b"COMMIT", b"DELETE FROM", b"SELECT ", b"UPDATE ")
 #: Seconds between two troubles.
-EVERY = (10.0, 25.0)
+EVERY = (15.0, 35.0)
 #: Faults that wait on one wire to be met.
 WAITING = 3
 
@@ -103,15 +104,17 @@ class Troubles:
         wire = installation.api if which == "api" else installation.s3
         method, path = self._chance.choice(API if which == "api" else S3)
         is_status = self._chance.random() < 0.5
+        kind = "status" if is_status else self._chance.choice(KINDS)
         wire.faults.append(
             HttpFault(
-                kind="status" if is_status else self._chance.choice(KINDS),
+                kind=kind,
                 status=self._chance.choice(STATUSES) if is_status else 0,
                 retry_after=self._chance.choice((None, 1)),
                 method=method,
                 path=path,
                 skip=self._chance.choice((0, 5, 50)),
-                times=self._chance.choice((1, 3, 8)),
+                # One page of a list at 10 KB/s takes two minutes.
+                times=1 if kind in LATE else self._chance.choice((1, 3, 8)),
                 seconds=5,
             )
         )
