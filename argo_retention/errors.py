@@ -49,6 +49,10 @@ class DatabaseError(ArgoRetentionError):
     """PostgreSQL refused, failed, or is not what was expected."""
 
 
+class DatabaseLostError(DatabaseError):
+    """A session of PostgreSQL ended in the middle; what was not committed is undone."""
+
+
 class RowRefusedError(DatabaseError):
     """PostgreSQL refused the data of one of the rows in a batch (not the connection, not the rights)."""
 

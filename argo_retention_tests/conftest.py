@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from hypothesis import settings
 
+from argo_retention.defs import retrying
 from argo_retention.demo.argo_schema import make_argo_tables
 from argo_retention.demo.postgres_server import PostgresServer
 from argo_retention.demo.s3_server import S3Server
@@ -69,6 +70,13 @@ def _no_real_account() -> Iterator[None]:
             patch.delenv(name, raising=False)
         for name, value in FAKE_ACCOUNTS.items():
             patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_pause_before_a_step_is_tried_again() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(retrying, "PAUSE_SECONDS", 0.0)
         yield
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import tempfile
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -157,8 +158,11 @@ class S3Server(Server):
 
     def is_ready(self) -> bool:
         """Whether an object can be written, which needs every part of the server."""
+        known = self._client.exceptions
         try:
-            self._client.create_bucket(Bucket=READY_BUCKET)
+            # There already where an earlier look got no further.
+            with suppress(known.BucketAlreadyExists, known.BucketAlreadyOwnedByYou):
+                self._client.create_bucket(Bucket=READY_BUCKET)
             self._client.put_object(Bucket=READY_BUCKET, Key="ready", Body=b"x")
             self._client.delete_object(Bucket=READY_BUCKET, Key="ready")
             self._client.delete_bucket(Bucket=READY_BUCKET)

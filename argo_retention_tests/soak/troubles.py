@@ -114,7 +114,7 @@ class Troubles:
                 path=path,
                 skip=self._chance.choice((0, 5, 50)),
                 # One page of a list at 10 KB/s takes two minutes.
-                times=1 if kind in LATE else self._chance.choice((1, 3, 8)),
+                times=1 if kind in LATE else self._chance.choice((1, 2, 3, 8)),
                 seconds=5,
             )
         )

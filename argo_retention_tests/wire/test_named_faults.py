@@ -80,14 +80,29 @@ def test_p1_a_copy_cut_in_the_middle_leaves_no_row_of_its_batch(
     wired: WiredWorld, after: int
 ) -> None:
     wires = seeded(wired)
-    wires.database.faults.append(TcpFault(kind="reset", trigger=b"COPY ", after_bytes=after))
+    wires.database.faults.append(
+        TcpFault(kind="reset", trigger=b"COPY ", after_bytes=after, times=50)
+    )
 
     outcome = wires.world.run(RETENTION_JOB)
 
     assert not outcome.success
-    assert "PostgreSQL" in outcome.failure
+    assert "The connection to PostgreSQL" in outcome.failure
     assert len(wires.world.live()) == 8
     ends(wires)
+
+
+def test_p7_a_step_whose_session_was_lost_is_done_again_and_takes_up_where_it_was(
+    wired: WiredWorld,
+) -> None:
+    wires = seeded(wired)
+    wires.database.faults.append(TcpFault(kind="reset", trigger=b"COPY ", after_bytes=40))
+
+    wires.world.succeed(RETENTION_JOB)
+
+    assert wires.database.done
+    assert (len(wires.world.live()), len(wires.world.rows())) == (2, 8)
+    assert Oracle(wires.world).look() == NOTHING
 
 
 def test_p1_a_put_cut_in_the_middle_is_put_again_or_kept_for_the_next_run(

@@ -11,7 +11,7 @@ import psycopg
 from psycopg import errors
 
 from argo_retention.core.database_target import DatabaseTarget
-from argo_retention.errors import DatabaseError, RowRefusedError
+from argo_retention.errors import DatabaseError, DatabaseLostError, RowRefusedError
 
 LONGEST_MESSAGE = 300
 
@@ -35,7 +35,8 @@ def translated(target: DatabaseTarget, *, writes_rows: bool = False) -> Iterator
     except psycopg.Error as error:
         if writes_rows and isinstance(error, REFUSALS):
             raise RowRefusedError(f"PostgreSQL {target} refused a row: {_said(error)}") from error
-        raise DatabaseError(_message(target, error)) from error
+        kind = DatabaseLostError if _was_lost(error) else DatabaseError
+        raise kind(_message(target, error)) from error
 
 
 def may_pass(error: psycopg.OperationalError) -> bool:
@@ -44,6 +45,15 @@ def may_pass(error: psycopg.OperationalError) -> bool:
     if error.sqlstate is not None:
         return error.sqlstate.startswith("57P")
     return _REFUSED not in text or any(word in text for word in _PASSES)
+
+
+def _was_lost(error: psycopg.Error) -> bool:
+    """Whether a session that had been made has ended: cut, silent, or ended by the server (class 57P)."""
+    if not isinstance(error, psycopg.OperationalError):
+        return False
+    if error.sqlstate is not None:
+        return error.sqlstate.startswith("57P")
+    return _REFUSED not in str(error) and not str(error).startswith(_UNMADE)
 
 
 def _said(error: psycopg.Error) -> str:
@@ -76,9 +86,7 @@ def _message(target: DatabaseTarget, error: psycopg.Error) -> str:
                 "Mend user, password or database: the Secrets and persistence.postgresql in Argo's ConfigMap,"
                 " or database.url_env."
             )
-        case psycopg.OperationalError() if error.sqlstate is None and not str(error).startswith(
-            _UNMADE
-        ):
+        case psycopg.OperationalError() if error.sqlstate is None and _was_lost(error):
             return (
                 f"The connection to PostgreSQL {target} was lost: {said.rstrip('.')}.\n"
                 "What was not committed is undone; run again."

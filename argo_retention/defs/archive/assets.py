@@ -13,6 +13,7 @@ from argo_retention.defs.keys import (
 )
 from argo_retention.defs.metadata import column_lineage, exceptions_table
 from argo_retention.defs.resources import ArgoSites
+from argo_retention.defs.retrying import tried_again
 from argo_retention.operations.archiving import Archived, archive_finished
 from argo_retention.operations.early_rules import early_rules
 from argo_retention.operations.labelling import Labelled, label_archived
@@ -113,14 +114,15 @@ def archive_assets(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
     def argo_archive_step(
         context: dg.AssetExecutionContext, argo: dg.ResourceParam[ArgoSites]
     ) -> tuple[dg.MaterializeResult, dg.MaterializeResult]:
-        site, grant = argo.open(context.partition_key)
-        archived = archive_finished(site, grant)
-        labelled = label_archived(site, grant)
-        counts = site.archive.counts(
-            clustername=site.installation.clustername, instanceid=site.installation.instanceid
-        )
-        rows = _rows_result(archived, labelled=labelled, rows=counts["rows"])
-        return _logs_result(archived, early=early_rules(site)), rows
+        with tried_again():
+            site, grant = argo.open(context.partition_key)
+            archived = archive_finished(site, grant)
+            labelled = label_archived(site, grant)
+            counts = site.archive.counts(
+                clustername=site.installation.clustername, instanceid=site.installation.instanceid
+            )
+            rows = _rows_result(archived, labelled=labelled, rows=counts["rows"])
+            return _logs_result(archived, early=early_rules(site)), rows
 
     return argo_archive_step
 

@@ -5,6 +5,7 @@ import dagster as dg
 from argo_retention.defs.keys import GROUP, LIVE_WORKFLOWS, POD_LOGS, WORKFLOW_SNAPSHOT
 from argo_retention.defs.metadata import column_schema, exceptions_table
 from argo_retention.defs.resources import ArgoSites
+from argo_retention.defs.retrying import tried_again
 from argo_retention.operations.snapshotting import (
     SNAPSHOT_COLUMNS,
     SNAPSHOT_SCHEMA,
@@ -47,8 +48,9 @@ def workflow_snapshot(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
     def workflow_snapshot(
         context: dg.AssetExecutionContext, argo: dg.ResourceParam[ArgoSites]
     ) -> dg.MaterializeResult:
-        site, grant = argo.open(context.partition_key)
-        snapshot = take_snapshot(site, grant)
+        with tried_again():
+            site, grant = argo.open(context.partition_key)
+            snapshot = take_snapshot(site, grant)
         if snapshot.refusal:
             context.log.warning(snapshot.refusal)
         return dg.MaterializeResult(

@@ -13,6 +13,7 @@ from argo_retention.defs.keys import (
 )
 from argo_retention.defs.metadata import column_lineage, column_schema, exceptions_table, mode_of
 from argo_retention.defs.resources import ArgoSites
+from argo_retention.defs.retrying import tried_again
 from argo_retention.errors import PlanRefusedError
 from argo_retention.operations.expiring import expire
 from argo_retention.operations.expiry_plans import (
@@ -48,8 +49,9 @@ def expiry_plan(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     def expiry_plan(
         context: dg.AssetExecutionContext, argo: dg.ResourceParam[ArgoSites]
     ) -> dg.MaterializeResult:
-        site, grant = argo.open(context.partition_key)
-        made = make_expiry_plan(site, grant)
+        with tried_again():
+            site, grant = argo.open(context.partition_key)
+            made = make_expiry_plan(site, grant)
         kept = [d for d in made.plan.decisions if d.verdict.value == "keep"]
         return dg.MaterializeResult(
             metadata={

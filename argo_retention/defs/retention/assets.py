@@ -14,6 +14,7 @@ from argo_retention.defs.keys import (
 )
 from argo_retention.defs.metadata import column_lineage, column_schema, exceptions_table, mode_of
 from argo_retention.defs.resources import ArgoSites
+from argo_retention.defs.retrying import tried_again
 from argo_retention.errors import PlanRefusedError
 from argo_retention.operations.collecting import collect
 from argo_retention.operations.planning import (
@@ -64,11 +65,12 @@ def retention_plan(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
     def retention_plan(
         context: dg.AssetExecutionContext, argo: dg.ResourceParam[ArgoSites]
     ) -> dg.MaterializeResult:
-        site, grant = argo.open(context.partition_key)
-        made = make_plan(site, grant)
+        with tried_again():
+            site, grant = argo.open(context.partition_key)
+            made = make_plan(site, grant)
+            unproven = unproven_removals(site, made.plan)
         decisions = made.plan.decisions
         held_back = refused(decisions)
-        unproven = unproven_removals(site, made.plan)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(decisions),
