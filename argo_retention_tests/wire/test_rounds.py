@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from argo_retention.defs import retrying
 from argo_retention.defs.jobs import EXPIRY_JOB, RETENTION_JOB
 from argo_retention_tests.e2e.oracle import ENDED, NOTHING, Oracle
 from argo_retention_tests.e2e.worlds import World, later
@@ -13,11 +14,12 @@ from argo_retention_tests.wire.http_wire import paths_met
 from argo_retention_tests.wire.schedules import put_faults
 from argo_retention_tests.wire.world import Wires
 
-#: Of one run in which several things fail one after the other; each wait is a fifteenth of the real one.
-RUN_SECONDS = 60.0
+#: Of a run: a session of PostgreSQL that falls silent is given up after 21 s here, in each attempt of a step.
+RUN_SECONDS = 60.0 + retrying.TRIES_AGAIN * 21
 AHEAD = timedelta(minutes=2)
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_p1_nothing_is_lost_in_round(wired: WiredWorld, seed: int) -> None:
     wires = wired(
