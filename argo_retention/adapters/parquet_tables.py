@@ -76,8 +76,7 @@ class ParquetTables(TableStore):
 
     def write_bytes(self, path: str, body: bytes) -> str:
         """One put."""
-        self._files.put_stream(path, [body], {})
-        return self.uri(path)
+        return self.write_stream(path, [body])
 
     def write_stream(self, path: str, pieces: Iterable[bytes]) -> str:
         """Multipart where it is long; a folder's file is renamed when it is whole."""

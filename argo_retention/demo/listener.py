@@ -4,7 +4,6 @@ import socket
 import threading
 from abc import ABC, abstractmethod
 from contextlib import suppress
-from types import TracebackType
 from typing import Self
 
 PIECE = 64 * 1024
@@ -31,12 +30,7 @@ class Listener(ABC):
         threading.Thread(target=self._accept, name="listener", daemon=True).start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the port and what is open."""
         self.close()
 

@@ -2,7 +2,7 @@
 
 NDJSON, a struct of the ledger a line, compressed as DuckDB, Spark and zcat read it. A line comes at least
 once: before the ledger closes its intent, before rows go. So after a kill one may be there twice, and a row
-that changed in that very moment has a line and stays.
+that changed in that very moment gets a second one, which says that it stayed.
 """
 
 import gzip
@@ -35,10 +35,10 @@ class Audit:
         now = self._site.clock()
         self._write("deletions", [structs.replace(each, at=now) for each in outcomes])
 
-    def expired(self, units: Iterable[ExpiryUnit]) -> None:
-        """Rows and labels that go now, and their log objects, which are gone. Raises ObjectStoreError."""
+    def expired(self, units: Iterable[ExpiryUnit], *, stage: str) -> None:
+        """Rows that are `going`, before they do, or that `stayed` after all. Raises ObjectStoreError."""
         now = self._site.clock()
-        self._write("expired", [structs.replace(each, at=now, stage="done") for each in units])
+        self._write("expired", [structs.replace(each, at=now, stage=stage) for each in units])
 
     def _write(self, what: str, records: Sequence[Deletion | ExpiryUnit]) -> None:
         if records:

@@ -282,16 +282,16 @@ class _Expirer:
         ready = self._delete_objects(units, named, pool) if named else units
         if self._stop.is_set():
             return
-        self._audit.expired(
-            ready
-        )  # before: killed after the commit, nobody would know what is missing
+        # Before: killed after the commit, nobody would know what is missing.
+        self._audit.expired(ready, stage="going")
         gone = set(self._site.archive.expire_rows(self._grant, ready, live_versions=live_versions))
+        stayed = [unit for unit in ready if unit.uid not in gone]
+        self._audit.expired(stayed, stage="stayed")
         with self._lock:
             self._result.units_done += len(gone)
             self._result.failed += [
                 f"{unit.namespace}/{unit.name}: its row changed or is in use; the next run looks again"
-                for unit in ready
-                if unit.uid not in gone
+                for unit in stayed
             ]
             done = self._result.units_done
         self._site.progress("expire", done, total)

@@ -79,6 +79,8 @@ def label_archived(site: Site, grant: LeaseGrant) -> Labelled:
                 site.archive.record_patched(grant, dict(patched))
                 result.count += len(patched)
                 site.progress("label", result.count, len(todo))
+                if stop.is_set():
+                    break
         finally:
             stop.set()  # after an interruption those that wait for their turn end at once
     return result

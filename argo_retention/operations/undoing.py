@@ -125,10 +125,7 @@ def restore_row(site: Site, grant: LeaseGrant, kept: Kept) -> None:
 
     Raises DatabaseError where a row of this uid is there: nothing is overwritten.
     """
-    manifest = decode(kept.row.workflow)
     installation = site.installation
-    repository = installation.repository
-    bucket = repository.s3.bucket if repository is not None and repository.s3 is not None else ""
     uid, clustername = kept.row.uid, kept.row.clustername
     written = site.archive.write_rows(
         grant,
@@ -142,12 +139,10 @@ def restore_row(site: Site, grant: LeaseGrant, kept: Kept) -> None:
                     resource_version=kept.row.resource_version,
                     digest="",
                     proven_at=kept.at,
-                    facts=facts_of(manifest),
+                    facts=facts_of(decode(kept.row.workflow)),
                 ),
                 logs=(),
-                references=_references(
-                    list(named_objects(manifest, repository_bucket=bucket)), clustername, uid
-                ),
+                references=_references(objects_of(site, kept), clustername, uid),
             )
         ],
     )
@@ -157,6 +152,13 @@ def restore_row(site: Site, grant: LeaseGrant, kept: Kept) -> None:
             f"Cluster {installation.partition}: the row of uid {uid} was not put back: {refusal}.\n"
             f"There is one already: argo-retention explain {uid}"
         )
+
+
+def objects_of(site: Site, kept: Kept) -> list[tuple[str, str]]:
+    """(bucket, key) of each log object that a kept row names."""
+    repository = site.installation.repository
+    bucket = repository.s3.bucket if repository is not None and repository.s3 is not None else ""
+    return list(named_objects(decode(kept.row.workflow), repository_bucket=bucket))
 
 
 def throw_away(site: Site) -> int:

@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import chain
 
-from argo_retention.core.log_references import named_objects
-from argo_retention.core.manifests import decode
 from argo_retention.core.ports.log_store import LogStore
 from argo_retention.core.undo import Kept
 from argo_retention.operations.expiring_objects import store_of
 from argo_retention.operations.log_tasks import METADATA_UID
 from argo_retention.operations.saving_logs import ONE_PUT_LIMIT, read_up_to
 from argo_retention.operations.site import Site
-from argo_retention.operations.undoing import LOG, folder_of
+from argo_retention.operations.undoing import LOG, folder_of, objects_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +39,11 @@ def restore_logs(site: Site, kept: Kept) -> LogsBack:
     What is there stays as it is. To be called before the row is put back, so that it may be called again.
     """
     row = kept.row
-    repository = site.installation.repository
-    bucket = repository.s3.bucket if repository is not None and repository.s3 is not None else ""
     paths = _kept_logs(site)
     back = there = not_kept = 0
-    for place, key in named_objects(decode(row.workflow), repository_bucket=bucket):
-        path = paths.get(_name(place, key))
-        store = store_of(site, place, namespace=row.namespace)
+    for bucket, key in objects_of(site, kept):
+        path = paths.get(_name(bucket, key))
+        store = store_of(site, bucket, namespace=row.namespace)
         if store.head(key) is not None:
             there += 1
         elif path is None:

@@ -43,7 +43,7 @@ class RealServers(Servers):
         """The scene as it stands in the server, with the uids that it gave."""
         server = self.server
         real = stack.enter_context(closing(RealWorld(server, folder)))
-        stack.callback(_clear, server)
+        stack.callback(_clear, real, server)
         uids = _load(real, server, scene)
         made = replace(replaced(scene, uids), token=SERVICE_ACCOUNT, admin_token=ADMIN)
         return World(
@@ -65,12 +65,10 @@ def put_role(server: RealServer) -> None:
             server.call("POST", path, document)
 
 
-def _clear(server: RealServer) -> None:
+def _clear(world: RealWorld, server: RealServer) -> None:
     """What tests made by themselves in the seed's namespace, and what they wrote on it."""
     server.call("DELETE", WORKFLOWS.collection(NAMESPACE))
-    how = {"Content-Type": "application/merge-patch+json"}
-    nothing = {"metadata": {"annotations": None}}
-    server.call("PATCH", f"/api/v1/namespaces/{NAMESPACE}", nothing, **how)
+    world.merge(f"/api/v1/namespaces/{NAMESPACE}", {"metadata": {"annotations": None}})
 
 
 def _load(world: RealWorld, server: RealServer, scene: Scene) -> dict[str, str]:

@@ -1,32 +1,25 @@
 """The whole runs of `make test`, each once more on a real API server."""
 
-from types import ModuleType
+from importlib import import_module
 
-from argo_retention_tests.e2e import (
-    test_broken_parts,
-    test_crashes,
-    test_identity,
-    test_policy_is_a_floor,
-    test_promises,
-    test_secrets,
-    test_seed_expiry,
-    test_traps,
-    test_undo_and_pause,
-)
+from argo_retention_tests.e2e import test_traps
 from argo_retention_tests.e2e.test_seed_expiry import seed  # noqa: F401
 from argo_retention_tests.e2e.test_undo_and_pause import cli  # noqa: F401
 
-MODULES: tuple[ModuleType, ...] = (
-    test_broken_parts,
-    test_crashes,
-    test_identity,
-    test_policy_is_a_floor,
-    test_promises,
-    test_secrets,
-    test_seed_expiry,
-    test_traps,
-    test_undo_and_pause,
-)
+MODULES = [
+    import_module(f"argo_retention_tests.e2e.{name}")
+    for name in (
+        "test_broken_parts",
+        "test_crashes",
+        "test_identity",
+        "test_policy_is_a_floor",
+        "test_promises",
+        "test_secrets",
+        "test_seed_expiry",
+        "test_traps",
+        "test_undo_and_pause",
+    )
+]
 FLEET = "the fleet's workflows have ages, uids and versions that a real server gives by itself"
 FAULTS = "a real server does not fail, or change its clock, when it is told to"
 LEFT_OUT = {

@@ -46,7 +46,7 @@ class RealWorld(World):
             # Nobody takes a deleted namespace away here: there is no controller for it.
             if kind != "Namespace" or error.status != 409:
                 raise
-            return self._merge(path, {"metadata": dict(metadata)})
+            return self.merge(path, {"metadata": dict(metadata)})
         if kind != "Namespace":
             self._added.append(path)
         if kind == "Pod" and "status" in fields:
@@ -55,10 +55,10 @@ class RealWorld(World):
         return made
 
     def relabel(self, namespace: str, name: str, labels: Mapping[str, str]) -> None:
-        self._merge(WORKFLOWS.object(namespace, name), {"metadata": {"labels": dict(labels)}})
+        self.merge(WORKFLOWS.object(namespace, name), {"metadata": {"labels": dict(labels)}})
 
     def release(self, namespace: str, name: str) -> None:
-        self._merge(WORKFLOWS.object(namespace, name), {"metadata": {"finalizers": None}})
+        self.merge(WORKFLOWS.object(namespace, name), {"metadata": {"finalizers": None}})
 
     def remove(self, namespace: str, name: str) -> None:
         self._server.call("DELETE", WORKFLOWS.object(namespace, name))
@@ -71,13 +71,14 @@ class RealWorld(World):
 
     def _delete(self, path: str) -> None:
         try:
-            self._merge(path, {"metadata": {"finalizers": None}})
+            self.merge(path, {"metadata": {"finalizers": None}})
             self._server.call("DELETE", path + NOW)
         except ApiError as error:
             if error.status != 404:
                 raise
 
-    def _merge(self, path: str, patch: Any) -> Any:
+    def merge(self, path: str, patch: Any) -> Any:
+        """A merge patch of the administrator's."""
         how = {"Content-Type": "application/merge-patch+json"}
         return self._server.call("PATCH", path, patch, **how)
 

@@ -2,7 +2,6 @@
 
 import subprocess
 import time
-from types import TracebackType
 from typing import Self
 
 import psutil
@@ -30,12 +29,7 @@ class Power:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """End what was started again; the guardian does the rest."""
         try:
             if self._again is not None and self._again.poll() is None:

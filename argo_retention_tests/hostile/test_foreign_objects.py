@@ -1,4 +1,4 @@
-"""A bucket that is full of somebody else's objects: nothing lists it, and none of them is touched."""
+"""A bucket that is full of somebody else's objects: none of them is touched."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +11,7 @@ from argo_retention_tests.e2e.worlds import World, later
 
 #: `make soak` in its long form has 200,000.
 COUNT = int(os.environ.get("ARGO_RETENTION_TEST_FOREIGN_OBJECTS") or "2000")
-#: Where Argo's keys are, beside them, and below our own folder.
+#: Like Argo's keys, beside them, and like our own folder.
 PLACES = ("hello-world", "team-a/data", "argo-retention-of-others")
 PUTS_AT_ONCE = 16
 

@@ -154,8 +154,8 @@ def test_p6_each_expired_unit_has_a_line_in_the_audit() -> None:
     work.expired()
 
     assert {(line["name"], line["stage"]) for line in audited(work)} == {
-        ("one", "done"),
-        ("two", "done"),
+        ("one", "going"),
+        ("two", "going"),
     }
 
 

@@ -36,7 +36,7 @@ type ready struct {
 }
 
 func main() {
-	folder := flag.String("folder", "", "folder for everything; must be empty")
+	folder := flag.String("folder", "", "folder for everything; empty, or of an earlier start")
 	port := flag.Int("port", 0, "port of the API server")
 	etcdPort := flag.Int("etcd-port", 0, "port of etcd")
 	tokens := flag.String("tokens", "", "CSV of token,user,uid,groups")

@@ -18,7 +18,6 @@ from argo_retention.adapters.kubernetes_cluster.answers import (
     AnswerLostError,
     Attempt,
     BusyError,
-    ConnectionCutError,
     asked_pause,
     is_absent,
     read_status,
@@ -221,8 +220,7 @@ def mark_archived(
             raise refusal(answer, attempt)
         return answer
 
-    transient = (BusyError, ConnectionCutError)
-    answer = transport.patience.retry(once, transient=transient, asked=asked_pause)
+    answer = transport.repeated(once)
     if answer.status == HTTPStatus.OK:
         version = _decode(answer, attempt).metadata.resourceVersion
         if not version.isdecimal():

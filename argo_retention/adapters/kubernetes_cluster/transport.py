@@ -216,6 +216,10 @@ class Transport:
                 return answer
             raise refusal(answer, attempt)
 
+        return self.repeated(once)
+
+    def repeated(self, once: Callable[[], Answer]) -> Answer:
+        """Do again, after what is transient, what changes nothing or does nothing the second time."""
         return self.patience.retry(
             once, transient=(BusyError, ConnectionCutError), asked=asked_pause
         )
