@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,10 +13,10 @@ from argo_retention_tests.operations.collecting_world import work_with
 from argo_retention_tests.operations.test_undoing import expired_work
 
 
-def audited(work: AtWork, kind: str) -> list[Any]:
-    """uids, in the order of the lines."""
+def audited(work: AtWork, kind: str, field: str = "uid") -> list[Any]:
+    """A field of each line, in their order."""
     return [
-        json.loads(line)["uid"]
+        json.loads(line)[field]
         for path, body in sorted(work.tables.small.items())
         if path.startswith("audit/") and f"/{kind}-" in path
         for line in gzip.decompress(body).splitlines()
@@ -66,3 +67,22 @@ def test_p6_rows_that_expire_have_their_lines_before_they_go() -> None:
         work.expired()
 
     assert set(audited(work, "expired")) == uids == work.row_uids()
+
+
+def test_p6_a_row_that_stays_after_all_has_a_line_that_says_so() -> None:
+    work = expired_work()
+    [changed, _] = work.archive.argo_rows
+
+    def change(_: object) -> None:
+        row = work.archive.argo_rows[changed]
+        work.archive.argo_rows[changed] = replace(
+            row, workflow=row.workflow.replace(b"Succeeded", b"Failed")
+        )
+
+    work.archive.before("expire_rows", change)
+
+    work.expired()
+
+    assert work.row_uids() == {changed[1]}
+    assert sorted(audited(work, "expired", "stage")) == ["going", "going", "stayed"]
+    assert audited(work, "expired")[-1] == changed[1]
