@@ -51,6 +51,11 @@ def cause_of(error: Exception, place: Place) -> Exception | None:
     return None if holds_secret else error
 
 
+def is_cut(error: Exception) -> bool:
+    """Whether an answer began and its body did not end: the same may be asked for again."""
+    return "request or response body error" in str(error)
+
+
 def lacks_right(error: Exception, place: Place) -> bool:
     """Whether the keys are known and what they may do is not enough."""
     code = answered_code(error)

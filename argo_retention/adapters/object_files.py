@@ -19,6 +19,7 @@ from argo_retention.adapters.object_errors import (
     answered_code,
     cause_of,
     explain,
+    is_cut,
     lacks_right,
 )
 from argo_retention.core.artifact_repositories import S3Location
@@ -44,10 +45,13 @@ TIMEOUTS: "ClientConfig" = {
     "user_agent": "argo-retention",
 }
 RETRIES: "RetryConfig" = {
-    "max_retries": 3,
+    # Five seconds of a server that resets or refuses; with three retries half a second ended a run.
+    "max_retries": 6,
     "retry_timeout": timedelta(seconds=30),
     "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=2)},
 }
+#: The library asks again for an answer, and not for a body that was cut in the middle.
+BODY_ATTEMPTS = 3
 PART_SIZE = 5 * 1024 * 1024  # the least that S3 takes for a part that is not the last
 PARTS_IN_FLIGHT = 2  # of one stream, so that each stream holds about three parts in memory
 
@@ -113,11 +117,19 @@ class ObjectFiles:
     def get(self, key: str) -> memoryview | None:
         """The whole object; None where the key is missing."""
         try:
-            with self._translated("GET", key):
-                return memoryview(obstore.get(self._store, key).bytes())
+            return self._whole(key, attempts=BODY_ATTEMPTS)
         except _MissingError as missing:
             self._demand_missing_key(missing)
             return None
+
+    def _whole(self, key: str, *, attempts: int) -> memoryview:
+        try:
+            with self._translated("GET", key):
+                return memoryview(obstore.get(self._store, key).bytes())
+        except _CutError:
+            if attempts <= 1:
+                raise
+        return self._whole(key, attempts=attempts - 1)
 
     def stream(self, key: str) -> Iterator[bytes]:
         """The whole object in pieces; raises ObjectStoreError where the key is missing."""
@@ -208,9 +220,15 @@ class ObjectFiles:
             raise _MissingError(message, code=answered_code(error)) from None
         except _FAILURES as error:
             message = explain(error, self.place, operation, key)
+            if is_cut(error):
+                raise _CutError(message) from cause_of(error, self.place)
             if lacks_right(error, self.place):
                 raise ObjectForbiddenError(message) from cause_of(error, self.place)
             raise ObjectStoreError(message) from cause_of(error, self.place)
+
+
+class _CutError(ObjectStoreError):
+    """The answer's body ended before its end."""
 
 
 class _MissingError(ObjectStoreError):

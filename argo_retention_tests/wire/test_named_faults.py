@@ -75,6 +75,21 @@ def test_p2_a_page_cut_in_the_middle_is_asked_for_again(wired: WiredWorld, kind:
     assert len(wires.world.live()) == 2
 
 
+@pytest.mark.parametrize("kind", ["cut_answer", "reset_answer"])
+def test_p7_a_file_of_ours_cut_in_the_middle_is_asked_for_again(
+    wired: WiredWorld, kind: str
+) -> None:
+    """Snapshots and plans: the library asks again for an answer, and not for a body that was cut."""
+    wires = seeded(wired)
+    fault = HttpFault(kind=kind, method="GET", path="parquet", times=2)
+    wires.s3.faults.append(fault)
+
+    finished(wires.world, RETENTION_JOB, wires)
+
+    assert len(wires.s3.done) == 2
+    assert len(wires.world.live()) == 2
+
+
 @pytest.mark.parametrize("after", [0, 40, 3000])
 def test_p1_a_copy_cut_in_the_middle_leaves_no_row_of_its_batch(
     wired: WiredWorld, after: int
