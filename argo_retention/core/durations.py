@@ -37,6 +37,31 @@ def parse_ttl(text: object) -> timedelta:
     return timedelta(seconds=seconds)
 
 
+_GO_PART = re.compile(r"([0-9]+)(h|m|s)")
+_GO = re.compile(r"(?:[0-9]+[hms])+")
+
+
+def parse_go_duration(text: str) -> timedelta | None:
+    """A duration of Argo's environment (`1m`, `1h30m`); None for what is none, or smaller than a second."""
+    if _GO.fullmatch(text) is None or len(text) > 20:
+        return None
+    seconds = sum(int(number) * _UNITS[unit] for number, unit in _GO_PART.findall(text))
+    return timedelta(seconds=seconds) if seconds else None
+
+
+def cron_every(period: timedelta) -> str:
+    """A cron that comes about as often, and never more often: crons know divisors of an hour and of a day."""
+    minutes = max(-(-period // timedelta(minutes=1)), 1)
+    for every in (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30):
+        if minutes <= every:
+            return "* * * * *" if every == 1 else f"*/{every} * * * *"
+    hours = -(-minutes // 60)
+    for every in (1, 2, 3, 4, 6, 8, 12):
+        if hours <= every:
+            return "0 * * * *" if every == 1 else f"0 */{every} * * *"
+    return "17 3 * * *"
+
+
 def format_duration(duration: timedelta) -> str:
     """Write a duration for people in the largest units that are exact: `180d`, `1h30m`, `0s`."""
     seconds = duration // timedelta(seconds=1)

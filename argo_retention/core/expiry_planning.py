@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from argo_retention.core import labels
 from argo_retention.core.durations import format_duration, parse_ttl
+from argo_retention.core.holds import Holds, why_held
 from argo_retention.core.ledger import ExpiryCandidate, ExpiryUnit
 from argo_retention.core.live_workflows import LiveWorkflow
 from argo_retention.core.opinions import show_time
@@ -97,7 +98,7 @@ def plan_expiry(
     live_versions: Mapping[str, int],
     policy: Policy,
     now: datetime,
-    held_namespaces: Mapping[str, str] | None = None,
+    holds: Holds | None = None,
     held_live: Mapping[str, str],
     total_rows: int,
 ) -> ExpiryPlan:
@@ -109,18 +110,18 @@ def plan_expiry(
         live_versions: uid → resourceVersion of every workflow in the cluster now.
         policy: what the operator wrote.
         now: UTC; ages count from it.
-        held_namespaces: namespace → why all of it is held.
+        holds: places that are held, and why.
         held_live: uid → why its live object holds it, from `live_holds`.
         total_rows: rows of this installation, for the brake on the share.
     """
-    held = held_namespaces or {}
+    holds = holds or {}
     rows = {
-        row.uid: _decide(row, live_versions, held, held_live, policy=policy, now=now)
+        row.uid: _decide(row, live_versions, holds, held_live, policy=policy, now=now)
         for row in candidates
     }
     # A row that stands there again has not vanished.
     gone = {
-        unit.uid: _decide_vanished(unit, live_versions, held, policy=policy, now=now)
+        unit.uid: _decide_vanished(unit, live_versions, holds, policy=policy, now=now)
         for unit in vanished
         if unit.uid not in rows
     }
@@ -140,7 +141,7 @@ def still_removed(
     live_versions: Mapping[str, int],
     policy: Policy,
     now: datetime,
-    held_namespaces: Mapping[str, str],
+    holds: Holds,
     held_live: Mapping[str, str],
 ) -> Iterator[ExpiryDecision]:
     """Those of a plan that a fresh look at the cluster removes, too; never more than the plan.
@@ -151,7 +152,8 @@ def still_removed(
     gone = frozenset(vanished)
     for decision in removals:
         uid = decision.uid
-        if decision.namespace in held_namespaces or uid in held_live:
+        held = why_held(holds, namespace=decision.namespace, name=decision.name)
+        if held is not None or uid in held_live:
             continue
         if decision.expires_at is None or decision.expires_at > now:  # a clock was set back
             continue
@@ -168,7 +170,7 @@ def still_removed(
 def _decide(
     row: ExpiryCandidate,
     live_versions: Mapping[str, int],
-    held: Mapping[str, str],
+    holds: Holds,
     held_live: Mapping[str, str],
     *,
     policy: Policy,
@@ -193,9 +195,9 @@ def _decide(
     )
     if row.hold:
         return _kept(decision, Reason.HELD, detail=f"annotation {labels.HOLD}: {row.hold}")
-    if row.namespace in held:
-        detail = f"namespace {row.namespace} has {labels.HOLD}: {held[row.namespace]}"
-        return _kept(decision, Reason.HELD, detail=detail)
+    held = why_held(holds, namespace=row.namespace, name=row.name)
+    if held is not None:
+        return _kept(decision, Reason.HELD, detail=held)
     if row.uid in held_live:
         return _kept(decision, Reason.HELD, detail=held_live[row.uid])
     if row.archive_ttl:
@@ -230,7 +232,7 @@ def _decide(
 def _decide_vanished(
     unit: ExpiryUnit,
     live_versions: Mapping[str, int],
-    held: Mapping[str, str],
+    holds: Holds,
     *,
     policy: Policy,
     now: datetime,
@@ -253,9 +255,9 @@ def _decide_vanished(
     )
     if unit.uid in live_versions:
         return _kept(decision, Reason.LIVE, detail="its logs are still needed there")
-    if unit.namespace in held:
-        detail = f"namespace {unit.namespace} has {labels.HOLD}: {held[unit.namespace]}"
-        return _kept(decision, Reason.HELD, detail=detail)
+    held = why_held(holds, namespace=unit.namespace, name=unit.name)
+    if held is not None:
+        return _kept(decision, Reason.HELD, detail=held)
     if until > now:
         return decision
     return _expires(decision, Reason.ROW_VANISHED, detail=show_time(first_seen))

@@ -147,6 +147,19 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """One row of `holds`: what is at this place is neither deleted nor expired while it holds."""
+
+    clustername: str
+    instanceid: str
+    place: str  # NAMESPACE, or NAMESPACE/NAME of workflows
+    because: str
+    by_whom: str
+    until: datetime | None  # None: until somebody releases it
+    since: datetime | None = None  # by the database's clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseFacts:
     """What doctor and the guards ask of the database."""
 

@@ -6,7 +6,7 @@ again by `operations.collecting`.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from argo_retention.core import labels
+from argo_retention.core.holds import Holds, why_held
 from argo_retention.core.opinions import Candidate, Opinion, opinions_of, show_time
 from argo_retention.core.policy import SHARE_COUNTS_FROM, Brakes, Policy
 from argo_retention.core.reasons import Reason, Verdict, sentence
@@ -80,7 +81,7 @@ def plan_retention(
     *,
     policy: Policy,
     now: datetime,
-    held_namespaces: Mapping[str, str] | None = None,
+    holds: Holds | None = None,
 ) -> Plan:
     """Decide on every workflow of one cluster.
 
@@ -88,18 +89,17 @@ def plan_retention(
         candidates: all live workflows of the installation, in any order.
         policy: what the operator wrote.
         now: UTC; ages count from it.
-        held_namespaces: namespace → why all of it is held.
+        holds: places that are held, and why.
     """
     everything = _each_once(candidates)
     finished = [c for c in everything if c.workflow.is_finished and not c.workflow.deleting]
     opinions = opinions_of(finished, policy=policy, now=now)
-    held = held_namespaces or {}
     decisions: dict[str, Decision] = {}
     for candidate in everything:
         opinion = opinions.get(candidate.workflow.uid)
         decision = _ineligible(candidate) if opinion is None else _decide(candidate, opinion)
         if decision.verdict is Verdict.REMOVE:
-            decision = _guard(candidate, decision, policy=policy, now=now, held=held)
+            decision = _guard(candidate, decision, policy=policy, now=now, holds=holds or {})
         decisions[candidate.workflow.uid] = decision
     _keep_owners(decisions)
     removals = sum(1 for d in decisions.values() if d.verdict is Verdict.REMOVE)
@@ -109,6 +109,16 @@ def plan_retention(
         # Once more, for owners in a ring: what was cut away must not go by the cascade of its owner.
         _keep_owners(decisions)
     return Plan(decisions=tuple(decisions.values()), refusal=refusal)
+
+
+def let_pass(plan: Plan, *, allow_deletions: int | None) -> Plan:
+    """The plan without its refusal, where a person allowed so many deletions; else as it is."""
+    wanted = sum(
+        1 for d in plan.decisions if d.verdict is Verdict.REMOVE or d.reason is Reason.WAITING
+    )
+    if plan.refusal and allow_deletions is not None and wanted <= allow_deletions:
+        return Plan(decisions=plan.decisions)
+    return plan
 
 
 def intersection(planned: Plan, now_planned: Plan) -> tuple[Decision, ...]:
@@ -219,17 +229,16 @@ def _guard(
     *,
     policy: Policy,
     now: datetime,
-    held: Mapping[str, str],
+    holds: Holds,
 ) -> Decision:
     """Keep what policy would remove but must not; the first reason that holds is named."""
     workflow = candidate.workflow
     if labels.HOLD in workflow.annotations:
         why = workflow.annotations[labels.HOLD]
         return decision.kept_because(Reason.HELD, detail=f"annotation {labels.HOLD}: {why}")
-    if workflow.namespace in held:
-        why = held[workflow.namespace]
-        detail = f"namespace {workflow.namespace} has {labels.HOLD}: {why}"
-        return decision.kept_because(Reason.HELD, detail=detail)
+    held = why_held(holds, namespace=workflow.namespace, name=workflow.name)
+    if held is not None:
+        return decision.kept_because(Reason.HELD, detail=held)
     selector = policy.archive_selector
     if selector is not None and not selector.matches(workflow.labels):
         return decision.kept_because(Reason.NOT_SELECTED)
@@ -280,6 +289,8 @@ def _refusal(removals: int, *, finished: int, max_share: float) -> str:
         return ""
     return (
         f"{removals} of {finished} finished workflows would be deleted, "
-        f"more than brakes.max_share {max_share:g} allows. If that is meant, "
-        "raise brakes.max_share in retention.yaml and plan again."
+        f"more than brakes.max_share {max_share:g} allows.\n"
+        "If that is meant, let one plan pass with allow_deletions "
+        f"{removals} (job argo_apply_plan, or `argo-retention run retention --plan-id ID "
+        f"--allow-deletions {removals}`), or raise brakes.max_share in retention.yaml and plan again."
     )

@@ -198,6 +198,10 @@ class ArchiveSettings(_Model):
     pending_grace: Duration = Field(
         timedelta(minutes=10), description="How long Argo's own queue is left to Argo."
     )
+    late_after: Duration = Field(
+        timedelta(hours=1),
+        description="A check fails when the last archive run is older; 0: never.",
+    )
 
 
 class LogsSettings(_Model):
@@ -254,18 +258,36 @@ class S3Settings(_Model):
 
 
 class StorageSettings(_Model):
-    """Where snapshots and plans are kept."""
+    """Where snapshots and plans are kept, and for how long."""
 
     uri: str | None = Field(
         None, description="s3:// or file://; default: argo-retention/ in the log bucket."
     )
+    keep: Duration = Field(
+        timedelta(days=30), description="How long snapshots and plans are kept; 0: for ever."
+    )
+    keep_ledger: Duration = Field(
+        timedelta(days=400), description="How long the ledger remembers what is gone; 0: for ever."
+    )
 
 
 class SchedulesSettings(_Model):
-    """When the jobs run (UTC)."""
+    """When the jobs run."""
 
     retention: str = Field("*/15 * * * *", description="Cron of the retention schedule.")
     expiry: str = Field("17 3 * * *", description="Cron of the expiry schedule.")
+    time_zone: str = Field("UTC", description="Of both crons, such as Europe/Berlin.")
+
+
+class SensorSettings(_Model):
+    """When the sensor of finished workflows asks for an archive run."""
+
+    min_batch: int = Field(
+        10, ge=1, le=1000, strict=True, description="As soon as so many workflows wait."
+    )
+    max_wait: Duration = Field(
+        timedelta(minutes=2), description="Or when one of them has waited so long."
+    )
 
 
 class ClusterSettings(_Model):
@@ -287,6 +309,7 @@ class ClusterSettings(_Model):
     s3: S3Settings = Field(S3Settings(), description="How the bucket is reached.")
     storage: StorageSettings = Field(StorageSettings(), description="Where plans are kept.")
     schedules: SchedulesSettings = Field(SchedulesSettings(), description="When the jobs run.")
+    sensor: SensorSettings = Field(SensorSettings(), description="When finished ones are archived.")
 
     @field_validator("rules")
     @classmethod
@@ -298,9 +321,18 @@ class ClusterSettings(_Model):
         return rules
 
 
+class AlertsSettings(_Model):
+    """Who is told of failed runs and checks."""
+
+    webhook_env: str | None = Field(
+        None, description="Environment variable with a webhook's URL (it takes Slack's JSON)."
+    )
+
+
 class Settings(_Model):
     """The whole file. `defaults` holds for every cluster; a cluster's own keys win."""
 
+    alerts: AlertsSettings = Field(AlertsSettings(), description="Who is told of what fails.")
     defaults: dict[str, Any] = Field({}, description="Keys of a cluster that hold for all of them.")
     clusters: dict[
         Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$")], ClusterSettings

@@ -18,7 +18,7 @@ from msgspec import structs
 
 from argo_retention.core.ledger import Deletion, LeaseGrant, LockedRow, PlanRecord
 from argo_retention.core.live_workflows import LiveWorkflow
-from argo_retention.core.planning import Decision, Plan, intersection, waves
+from argo_retention.core.planning import Decision, Plan, intersection, let_pass, waves
 from argo_retention.core.ports.cluster import DeleteOutcome, DeleteResult, DeleteTarget, Sending
 from argo_retention.core.reasons import Reason, Verdict, sentence
 from argo_retention.errors import ClusterError, DeletionUnknownError, PlanRefusedError
@@ -69,8 +69,16 @@ class Collected:
 
 
 @rare_collections()
-def collect(site: Site, grant: LeaseGrant, *, plan_id: str | None = None) -> Collected:
+def collect(
+    site: Site,
+    grant: LeaseGrant,
+    *,
+    plan_id: str | None = None,
+    allow_deletions: int | None = None,
+) -> Collected:
     """Delete what the plan and a fresh look both remove.
+
+    `allow_deletions` lets a plan of so many pass that `brakes.max_share` refuses; every other brake holds.
 
     Raises PlanRefusedError, DatabaseError, ClockSkewError, ListIncompleteError or ClusterError before the
     first deletion; after it, LeaseLostError only. Single failures are outcomes.
@@ -84,7 +92,7 @@ def collect(site: Site, grant: LeaseGrant, *, plan_id: str | None = None) -> Col
         raise PlanRefusedError(refusal)
     audit = Audit(site)
     resolved = resolve_open_deletions(site, grant, live, audit)
-    fresh = plan_now(site, live, now=site.clock())
+    fresh = let_pass(plan_now(site, live, now=site.clock()), allow_deletions=allow_deletions)
     if fresh.refusal:
         raise PlanRefusedError(fresh.refusal)
     going = intersection(planned, fresh)

@@ -24,6 +24,7 @@ from argo_retention.operations.site import Installation
 
 SERVER_IMAGE = "argocli"
 CONTROLLER_IMAGE = "workflow-controller"
+GC_PERIOD = "ARCHIVED_WORKFLOW_GC_PERIOD"  # how often Argo looks for rows that expired; unset 24h
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class _Deployed:
     name: str
     args: tuple[str, ...]  # command and arguments
     is_controller: bool
+    gc_period: str = ""  # environment ARCHIVED_WORKFLOW_GC_PERIOD
 
     @property
     def configmap(self) -> str:
@@ -49,6 +51,7 @@ class _Place:
     found_by: str
     args: tuple[str, ...] = ()  # of the controller; of the server where no controller was found
     controllers: tuple[str, ...] = ()
+    gc_period: str = ""
 
 
 def discover(cluster: Cluster, settings: ClusterSettings, *, partition: str) -> Installation:
@@ -79,6 +82,7 @@ def discover(cluster: Cluster, settings: ClusterSettings, *, partition: str) -> 
         configmap=configmap,
         found_by=place.found_by,
         controllers=place.controllers,
+        gc_period=place.gc_period,
         managed_namespace=managed_namespace_from_args(place.args, namespace),
         argo=argo,
         settings=settings,
@@ -188,6 +192,7 @@ def _find(cluster: Cluster, settings: ClusterSettings, partition: str) -> _Place
         found_by=found_by,
         args=next((each.args for each in [*controllers, *readers, *deployed]), ()),
         controllers=tuple(each.name for each in controllers),
+        gc_period=next((each.gc_period for each in controllers if each.gc_period), ""),
     )
 
 
@@ -209,9 +214,16 @@ def _deployed(deployments: Sequence[Mapping[str, Any]]) -> list[_Deployed]:
                         name=metadata["name"],
                         args=tuple(command),
                         is_controller=is_controller,
+                        gc_period=_environment(container).get(GC_PERIOD, ""),
                     )
                 )
     return sorted(found, key=lambda each: each.is_controller)
+
+
+def _environment(container: Mapping[str, Any]) -> dict[str, str]:
+    """What is written there; what comes from elsewhere (valueFrom) is not known."""
+    given = container.get("env") or ()
+    return {str(each.get("name")): str(each.get("value") or "") for each in given}
 
 
 def _is_server(command: Sequence[str]) -> bool:

@@ -29,11 +29,11 @@ from argo_retention.operations.expiring_objects import LogObject, ObjectDeleter
 from argo_retention.operations.expiry_plans import read_expiry_plan
 from argo_retention.operations.garbage import rare_collections
 from argo_retention.operations.guarding import check_sound
+from argo_retention.operations.holding import holds_now
 from argo_retention.operations.pausing import pause_now
 from argo_retention.operations.planning import claimable_plan
 from argo_retention.operations.site import Site
 from argo_retention.operations.snapshotting import (
-    held_namespaces,
     list_to_delete_by,
     refusal_of_counts,
 )
@@ -118,7 +118,7 @@ def _look_again(
             live_versions={workflow.uid: workflow.resource_version for workflow in live},
             policy=installation.policy,
             now=site.clock(),
-            held_namespaces=held_namespaces(site),
+            holds=holds_now(site),
             held_live=live_holds(live),
         )
     )

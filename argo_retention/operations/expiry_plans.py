@@ -18,9 +18,10 @@ from argo_retention.core.live_workflows import LiveWorkflow
 from argo_retention.core.reasons import Reason, Verdict
 from argo_retention.errors import PlanRefusedError
 from argo_retention.operations.garbage import rare_collections
+from argo_retention.operations.holding import holds_now
 from argo_retention.operations.planning import plan_identity
 from argo_retention.operations.site import Site
-from argo_retention.operations.snapshotting import held_namespaces, read_snapshot
+from argo_retention.operations.snapshotting import read_snapshot
 
 EXPIRY_PLAN_SCHEMA: Mapping[str, str] = {
     "uid": "string",
@@ -130,7 +131,7 @@ def expiry_plan_now(
         live_versions={w.uid: w.resource_version for w in workflows},
         policy=installation.policy,
         now=now,
-        held_namespaces=held_namespaces(site),
+        holds=holds_now(site),
         held_live=live_holds(workflows),
         total_rows=counts["rows"],
     )

@@ -23,9 +23,10 @@ from argo_retention.core.proofs import ProvenVersion
 from argo_retention.core.proving import row_resource_version
 from argo_retention.core.reasons import OUTCOMES
 from argo_retention.errors import ConfigurationError
+from argo_retention.operations.holding import holds_now
 from argo_retention.operations.previewing import is_ready, plan_as_known
 from argo_retention.operations.site import Site
-from argo_retention.operations.snapshotting import held_namespaces, list_live
+from argo_retention.operations.snapshotting import list_live
 from argo_retention.operations.vanishing import VANISHED
 
 
@@ -148,7 +149,7 @@ def explain(site: Site, subject: str) -> list[Life]:
         )
     }
     plan = plan_as_known(site, live, ready=ready) if present.keys() & set(uids) else None
-    holds = held_namespaces(site)
+    holds = holds_now(site, ready=ready)
     lives = [
         _life(site, uid, live=present.get(uid), row=rows.get(uid), plan=plan, holds=holds)
         if ready
@@ -306,7 +307,7 @@ def _expiry(
         live_versions={live.uid: live.resource_version} if live is not None else {},
         policy=installation.policy,
         now=site.clock(),
-        held_namespaces=holds,
+        holds=holds,
         held_live=live_holds([live]) if live is not None else {},
         total_rows=0,
     )

@@ -14,8 +14,9 @@ from argo_retention.core.planning import Decision, Plan, plan_retention
 from argo_retention.core.reasons import Reason, Verdict
 from argo_retention.errors import PlanRefusedError
 from argo_retention.operations.garbage import rare_collections
+from argo_retention.operations.holding import holds_now
 from argo_retention.operations.site import Site
-from argo_retention.operations.snapshotting import held_namespaces, read_snapshot
+from argo_retention.operations.snapshotting import read_snapshot
 
 PLAN_SCHEMA: Mapping[str, str] = {
     "uid": "string",
@@ -85,7 +86,7 @@ def plan_now(site: Site, workflows: Sequence[LiveWorkflow], *, now: datetime) ->
         candidates(site, workflows),
         policy=site.installation.policy,
         now=now,
-        held_namespaces=held_namespaces(site),
+        holds=holds_now(site),
     )
 
 

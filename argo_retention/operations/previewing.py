@@ -5,7 +5,7 @@ It is what a run would plan, but for the graces that a run begins and the proofs
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -24,10 +24,16 @@ from argo_retention.errors import (
 )
 from argo_retention.operations.expiry_plans import expiry_plan_now, read_expiry_plan
 from argo_retention.operations.guarding import check_clocks, check_database
+from argo_retention.operations.holding import holds_now
 from argo_retention.operations.identifying import check_identity
 from argo_retention.operations.planning import plan_now, read_plan
 from argo_retention.operations.site import Site
-from argo_retention.operations.snapshotting import held_namespaces, list_live, refusal_of_counts
+from argo_retention.operations.snapshotting import (
+    last_snapshot,
+    list_live,
+    refusal_of_counts,
+    workflows_of,
+)
 
 
 class Effect(StrEnum):
@@ -76,6 +82,7 @@ class Preview:
     refusals: Sequence[str]  # why a run would stop before its first deletion
     runs_needed: int  # for the backlog of deletions under `max_deletions`; 0: it never ends
     kept: PlanRecord | None = None
+    snapshot_at: datetime | None = None  # of the list that another day was planned from
 
 
 def preview(site: Site) -> Preview:
@@ -100,6 +107,43 @@ def preview(site: Site) -> Preview:
         expiry=expiry,
         refusals=[text for text in refusals if text],
         runs_needed=runs_needed(retention, site.installation.policy.brakes),
+    )
+
+
+def preview_at(site: Site, moment: datetime) -> Preview:
+    """What a run at another moment would plan, if nothing but time passed since the last snapshot.
+
+    Raises ConfigurationError where no run took a snapshot yet, DatabaseError or ObjectStoreError when a
+    server fails. The cluster is asked for what is held only.
+    """
+    installation = site.installation
+    record = None
+    if is_ready(site.archive.facts()):
+        record = last_snapshot(site)
+    if record is None:
+        raise ConfigurationError(
+            f"Cluster {installation.partition}: there is no snapshot yet to plan another day from.\n"
+            "Run `argo-retention run archive` once; it deletes nothing."
+        )
+    then = replace(site, clock=lambda: moment)
+    listed = list(workflows_of(site, record))
+    # The run that took the list may have deleted by it.
+    left = site.archive.explained(
+        clustername=installation.clustername, uids=[workflow.uid for workflow in listed]
+    )
+    live = [workflow for workflow in listed if workflow.uid not in left]
+    retention = plan_as_known(then, live, ready=True)
+    expiry = _expiry(then, live)
+    return Preview(
+        cluster=installation.partition,
+        at=moment,
+        applies=installation.applies,
+        archive_ready=True,
+        retention=retention,
+        expiry=expiry,
+        refusals=[text for text in (retention.refusal, expiry.refusal) if text],
+        runs_needed=runs_needed(retention, installation.policy.brakes),
+        snapshot_at=record.taken_at,
     )
 
 
@@ -140,7 +184,7 @@ def plan_as_known(site: Site, live: Sequence[LiveWorkflow], *, ready: bool) -> P
         [Candidate(workflow=workflow) for workflow in live],
         policy=site.installation.policy,
         now=site.clock(),
-        held_namespaces=held_namespaces(site),
+        holds=holds_now(site, ready=False),
     )
 
 

@@ -31,6 +31,7 @@ class Installation:
     configmap: str
     found_by: str  # how the ConfigMap was found, for people
     controllers: tuple[str, ...] = ()  # Deployments of the controller that read this ConfigMap
+    gc_period: str = ""  # the controller's ARCHIVED_WORKFLOW_GC_PERIOD, such as 1m
     managed_namespace: str | None  # None: all namespaces
     argo: ArgoSettings
     settings: ClusterSettings

@@ -71,7 +71,7 @@ def take_snapshot(site: Site, grant: LeaseGrant) -> Snapshot:
     by_phase: dict[str, int] = {}
     versions: list[int] = []
     uids: set[str] = set()
-    last = _last(site)
+    last = last_snapshot(site)
 
     def batches() -> Iterator[Sequence[Mapping[str, Any]]]:
         done = 0
@@ -107,14 +107,14 @@ def take_snapshot(site: Site, grant: LeaseGrant) -> Snapshot:
     )
     vanished: Sequence[Deletion] = ()
     if last is not None and not refusal:
-        listed = _workflows_of(site, last)
+        listed = workflows_of(site, last)
         vanished = note_vanished(site, grant, last=last, listed=listed, present=uids)
     # Last: a run that is killed before compares with the same list again.
     site.archive.record_snapshot(grant, record)
     return Snapshot(record=record, uri=uri, by_phase=by_phase, refusal=refusal, vanished=vanished)
 
 
-def _last(site: Site) -> SnapshotRecord | None:
+def last_snapshot(site: Site) -> SnapshotRecord | None:
     """The last list of this installation that was believed."""
     installation = site.installation
     return site.archive.last_snapshot(
@@ -128,7 +128,7 @@ def refusal_of_counts(site: Site, live: int) -> str:
     A list that is empty while the last one was not, or that lost more than `brakes.max_drop` beyond what
     we deleted ourselves, more likely means a wrong context, selector or right than a clean cluster.
     """
-    return _refusal_after(site, live, _last(site))
+    return _refusal_after(site, live, last_snapshot(site))
 
 
 def _refusal_after(site: Site, live: int, last: SnapshotRecord | None) -> str:
@@ -172,7 +172,7 @@ def stream_snapshot(site: Site) -> tuple[SnapshotRecord, Iterator[LiveWorkflow]]
             f"Run {site.root_run} has no snapshot of cluster {installation.partition}.\n"
             "Materialize workflow_snapshot in the same run (the jobs do)."
         )
-    return record, _workflows_of(site, record)
+    return record, workflows_of(site, record)
 
 
 def read_snapshot(site: Site) -> tuple[SnapshotRecord, list[LiveWorkflow]]:
@@ -181,7 +181,8 @@ def read_snapshot(site: Site) -> tuple[SnapshotRecord, list[LiveWorkflow]]:
     return record, list(workflows)
 
 
-def _workflows_of(site: Site, record: SnapshotRecord) -> Iterator[LiveWorkflow]:
+def workflows_of(site: Site, record: SnapshotRecord) -> Iterator[LiveWorkflow]:
+    """The workflows of a kept list, to be gone through once."""
     return (from_row(row) for batch in site.tables.read(record.path) for row in batch)
 
 
@@ -201,15 +202,6 @@ def _pages(site: Site) -> Iterator[MetadataPage]:
     return site.cluster.list_metadata(
         selector=site.installation.selector, namespace=site.installation.managed_namespace
     )
-
-
-def held_namespaces(site: Site) -> dict[str, str]:
-    """Namespaces with the annotation argo-retention.io/hold → its text."""
-    return {
-        namespace.name: namespace.annotations[labels.HOLD]
-        for namespace in site.cluster.namespaces()
-        if labels.HOLD in namespace.annotations
-    }
 
 
 def to_row(workflow: LiveWorkflow) -> dict[str, Any]:

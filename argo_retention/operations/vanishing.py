@@ -45,6 +45,18 @@ def note_vanished(
     return found
 
 
+def not_archived(site: Site, vanished: Sequence[Deletion]) -> Sequence[Deletion]:
+    """Those of them whose row is not in the archive: nothing is left of these."""
+    rows = {
+        proof.uid
+        for proof in site.archive.proven_versions(
+            clustername=site.installation.clustername, uids=[each.uid for each in vanished]
+        )
+        if proof.row_exists
+    }
+    return [each for each in vanished if each.uid not in rows]
+
+
 def _vanished(site: Site, last: SnapshotRecord, workflow: LiveWorkflow) -> Deletion:
     state = workflow.phase or "no phase"
     return Deletion(

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from argo_retention.core.bindings import Binding, DatabaseIdentity
-from argo_retention.core.ledger import Pause, SnapshotRecord
+from argo_retention.core.ledger import Hold, Pause, SnapshotRecord
 from argo_retention_tests.contracts.archive_worlds import (
     CLUSTER,
     ArchiveWorld,
@@ -149,6 +149,37 @@ def test_a_pause_ends_by_itself(world: ArchiveWorld, hours: int, holds: bool) ->
     world.archive.pause(paused(until=until))
 
     assert (world.archive.pause_of(**SCOPE) is not None) == holds
+
+
+def held(place: str, **given: object) -> Hold:
+    said = {"place": place, "because": "x", "by_whom": "jo", "until": None, **given}
+    return Hold(**{**SCOPE, **said})  # type: ignore[arg-type]
+
+
+def test_a_hold_keeps_its_place_until_it_is_released_and_the_last_one_counts(
+    world: ArchiveWorld,
+) -> None:
+    world.archive.add_hold(held("ci/one"))
+    world.archive.add_hold(held("ci"))
+    world.archive.add_hold(held("ci/one", because="y"))
+
+    whole, one = world.archive.holds(**SCOPE)
+
+    assert one.since is not None
+    assert replace(one, since=None) == held("ci/one", because="y")
+    assert whole.place == "ci"
+    assert world.archive.holds(clustername=CLUSTER, instanceid="blue") == []
+    assert world.archive.release_hold(**SCOPE, place="ci/one") == one
+    assert [each.place for each in world.archive.holds(**SCOPE)] == ["ci"]
+    assert world.archive.release_hold(**SCOPE, place="ci/one") is None
+
+
+@pytest.mark.parametrize(("hours", "holds"), [(-1, False), (1, True)])
+def test_a_hold_ends_by_itself(world: ArchiveWorld, hours: int, holds: bool) -> None:
+    until = world.archive.facts().now + timedelta(hours=hours)
+    world.archive.add_hold(held("ci", until=until))
+
+    assert bool(world.archive.holds(**SCOPE)) == holds
 
 
 def test_whole_rows_are_as_they_were_written(world: ArchiveWorld) -> None:

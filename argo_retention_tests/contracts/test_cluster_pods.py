@@ -1,5 +1,6 @@
 """What each `Cluster` promises of pods, logs, watches and configuration; on the fake and on the emulated API."""
 
+import time
 from datetime import UTC
 from typing import Any
 
@@ -184,6 +185,31 @@ def test_a_watch_tells_what_changed_since_the_version(world: World) -> None:
     versions = [int(version) for _, _, version in events]
     assert versions == sorted(versions)
     assert versions[0] > int(page.resource_version)
+
+
+def test_a_watch_that_has_nothing_more_to_say_is_ended_by_its_silence(world: World) -> None:
+    workflow(world, "before")
+    (page,) = world.cluster.list_metadata(selector="", namespace=NS)
+    workflow(world, "new")
+    begun = time.monotonic()
+
+    events = list(
+        world.cluster.watch_metadata(
+            selector="",
+            namespace=NS,
+            resource_version=page.resource_version,
+            seconds=20,
+            quiet_seconds=0.3,
+        )
+    )
+
+    assert [found.name for _, found, _ in events if found is not None] == ["new"]
+    assert time.monotonic() - begun < 10
+    (page,) = world.cluster.list_metadata(selector="", namespace=NS)
+    assert [each.name for each in page.workflows] == [
+        "before",
+        "new",
+    ]  # the connection is in nobody's way
 
 
 def test_a_watch_from_a_forgotten_version_is_expired(world: World) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from argo_retention.core.durations import format_duration, parse_ttl
+from argo_retention.core.durations import cron_every, format_duration, parse_go_duration, parse_ttl
 from argo_retention.errors import ConfigurationError
 
 GOS_LONGEST = (2**63 - 1) // 10**9  # seconds in 64 bits of nanoseconds
@@ -90,3 +90,28 @@ def test_a_written_duration_adds_up(seconds):
         for number, unit in re.findall(r"(\d+)([dhms])", text)
     )
     assert (-total if text.startswith("-") else total) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes", "cron"),
+    [
+        ("1s", 1 / 60, "* * * * *"),
+        ("1m", 1, "* * * * *"),
+        ("7m", 7, "*/10 * * * *"),
+        ("30m", 30, "*/30 * * * *"),
+        ("45m", 45, "0 * * * *"),
+        ("1h30m", 90, "0 */2 * * *"),
+        ("12h", 720, "0 */12 * * *"),
+        ("24h0m0s", 1440, "17 3 * * *"),
+    ],
+)
+def test_a_period_becomes_a_cron_that_comes_no_more_often(text, minutes, cron) -> None:
+    period = parse_go_duration(text)
+
+    assert period == timedelta(minutes=minutes)
+    assert cron_every(period) == cron
+
+
+@pytest.mark.parametrize("text", ["", "0s", "1.5h", "1d", "-1m", "soon", "9" * 30 + "h"])
+def test_what_is_no_period_is_none(text) -> None:
+    assert parse_go_duration(text) is None

@@ -102,7 +102,7 @@ def test_p3_the_ttl_of_the_first_matching_rule_counts(ttl, reason, rule) -> None
 
 
 def test_p3_a_held_namespace_holds_rows_and_vanished_ones() -> None:
-    found = plan([row_candidate()], vanished=[vanished_unit()], held_namespaces={"ci": "audit"})
+    found = plan([row_candidate()], vanished=[vanished_unit()], holds={"ci": "audit"})
 
     assert [d.reason for d in found.decisions] == [Reason.HELD, Reason.HELD]
 

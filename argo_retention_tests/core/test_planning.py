@@ -70,7 +70,7 @@ def test_p6_sentence_of_unsettled_logs(count, noun) -> None:
 
 
 def test_p2_a_held_namespace_holds_all_in_it() -> None:
-    found = reasons([candidate()], held_namespaces={"ci": "audit"})
+    found = reasons([candidate()], holds={"ci": "audit"})
 
     assert found == {"build-1": Reason.HELD}
 

@@ -24,10 +24,10 @@ def removed(cluster: list[Candidate], policy: Policy) -> set[str]:
 
 @given(clusters(), policies(), HELD, st.randoms())
 def test_p2_order_of_input_has_no_influence(cluster, policy, held, random) -> None:
-    plan = plan_retention(cluster, policy=policy, now=NOW, held_namespaces=held)
+    plan = plan_retention(cluster, policy=policy, now=NOW, holds=held)
     random.shuffle(cluster)
 
-    again = plan_retention(cluster, policy=policy, now=NOW, held_namespaces=held)
+    again = plan_retention(cluster, policy=policy, now=NOW, holds=held)
 
     assert again == plan
     assert again.removals == plan.removals
@@ -57,7 +57,7 @@ def test_p1_what_goes_is_finished_not_held_and_proven_with_settled_logs(
 ) -> None:
     by_uid = {c.workflow.uid: c for c in cluster}
 
-    plan = plan_retention(cluster, policy=policy, now=NOW, held_namespaces=held)
+    plan = plan_retention(cluster, policy=policy, now=NOW, holds=held)
 
     for decision in plan.removals:
         candidate = by_uid[decision.uid]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from argo_retention.core.bindings import Binding, DatabaseIdentity
-from argo_retention.core.ledger import LeaseGrant, Pause
+from argo_retention.core.ledger import Hold, LeaseGrant, Pause
 from argo_retention_tests.fakes.archive_tables import FakeTables
 
 
@@ -72,6 +72,23 @@ class FakeIdentities(FakeTables):
             ),
             bound_at=known.bound_at if known is not None else self.now,
         )
+
+    def add_hold(self, hold: Hold) -> None:
+        self._meet("add_hold", {"hold": hold})
+        self.held[hold.clustername, hold.instanceid, hold.place] = replace(hold, since=self.now)
+
+    def release_hold(self, *, clustername: str, instanceid: str, place: str) -> Hold | None:
+        self._meet("release_hold", {"place": place})
+        return self.held.pop((clustername, instanceid, place), None)
+
+    def holds(self, *, clustername: str, instanceid: str) -> Sequence[Hold]:
+        self._meet("holds", {"clustername": clustername})
+        scope = (clustername, instanceid)
+        return [
+            hold
+            for key, hold in sorted(self.held.items())
+            if key[:2] == scope and (hold.until is None or hold.until > self.now)
+        ]
 
     def pause(self, pause: Pause) -> None:
         self._meet("pause", {"pause": pause})

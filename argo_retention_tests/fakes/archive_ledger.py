@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import structs
@@ -105,6 +105,57 @@ class FakeLedger(FakeTables):
             }
         )
 
+    def forget(
+        self, grant: LeaseGrant, *, traces_before: datetime | None, ledger_before: datetime | None
+    ) -> Mapping[str, int]:
+        scope = grant.clustername, grant.instanceid
+        with self._fenced(
+            "forget", grant, traces_before=traces_before, ledger_before=ledger_before
+        ):
+            traces = traces_before or datetime.min.replace(tzinfo=UTC)
+            ledger = ledger_before or datetime.min.replace(tzinfo=UTC)
+            snapshots = {k: s for k, s in self.snapshots.items() if k[:2] == scope}
+            newest = _latest(s for s in snapshots.values() if s.accepted)
+            plans = {k: p for k, p in self.plans.items() if k[:2] == scope}
+            last = {p.kind: p for p in sorted(plans.values(), key=lambda p: p.made_at or traces)}
+            doomed: dict[str, tuple[dict[Any, Any], list[Any]]] = {
+                "snapshots": (
+                    self.snapshots,
+                    [k for k, s in snapshots.items() if s.taken_at < traces and s is not newest],
+                ),
+                "plans": (
+                    self.plans,
+                    [k for k, p in plans.items() if p.made_at < traces and p is not last[p.kind]],
+                ),
+                "deletions": (
+                    self.deletions,
+                    [
+                        key
+                        for key, (instance, d) in self.deletions.items()
+                        if (d.clustername, instance) == scope
+                        and d.outcome not in {"intended", "terminating"}
+                        and d.at < ledger
+                    ],
+                ),
+                "units": (
+                    self.units,
+                    [
+                        key
+                        for key, (instance, u) in self.units.items()
+                        if (u.clustername, instance) == scope
+                        and u.stage == "done"
+                        and u.at < ledger
+                    ],
+                ),
+            }
+            for uid in [key[1] for key in doomed["units"][1]]:
+                for key in [k for k in self.logs if k[:2] == (grant.clustername, uid)]:
+                    del self.logs[key]
+            for table, keys in doomed.values():
+                for key in keys:
+                    del table[key]
+            return {what: len(keys) for what, (_, keys) in doomed.items()}
+
     def explained(self, *, clustername: str, uids: Sequence[str]) -> AbstractSet[str]:
         self._meet("explained", {"clustername": clustername})
         left = {"intended", "terminating", "deleted", "gone", "vanished"}
@@ -151,6 +202,25 @@ class FakeLedger(FakeTables):
         for _, entry in (*self.deletions.values(), *self.units.values()):
             see(entry.uid, (entry.clustername, entry.namespace, entry.name), entry.at)
         return [uid for uid, _ in sorted(known.items(), key=lambda i: (-i[1].timestamp(), i[0]))]
+
+    def deleted_by_rule(self, *, clustername: str, instanceid: str) -> Mapping[str, int]:
+        self._meet("deleted_by_rule", {"clustername": clustername})
+        left = {"deleted", "vanished"}
+        return Counter(
+            d.rule for d in self._deletions(clustername, instanceid) if d.outcome in left
+        )
+
+    def sizes(self, *, clustername: str) -> Mapping[str, int]:
+        self._meet("sizes", {"clustername": clustername})
+        done = {key for key, (_, unit) in self.units.items() if unit.stage == "done"}
+        logs = sum(
+            log.size or 0
+            for log in self.logs.values()
+            if log.clustername == clustername
+            and log.state.value == "stored"
+            and (log.clustername, log.uid) not in done
+        )
+        return {"logs": logs, "archive": 8192 * (1 + len(self.argo_rows))}
 
     def counts(self, *, clustername: str, instanceid: str) -> Mapping[str, int]:
         self._meet("counts", {"clustername": clustername})

@@ -15,6 +15,7 @@ from argo_retention.core.bindings import Binding, DatabaseIdentity
 from argo_retention.core.ledger import (
     Deletion,
     ExpiryUnit,
+    Hold,
     LeaseGrant,
     Pause,
     PlanRecord,
@@ -87,6 +88,7 @@ class FakeTables(Faulty, Archive):
         self.bindings: dict[tuple[str, str], Binding] = {}
         self.acceptances: list[tuple[tuple[str, ...], str, str]] = []  # moved, because, by whom
         self.pauses: dict[tuple[str, str], Pause] = {}
+        self.held: dict[tuple[str, str, str], Hold] = {}
         self.leases: dict[tuple[str, str], Lease] = {}
         self.deletions: dict[tuple[str, str, str], tuple[str, Deletion]] = {}
         self.units: dict[Key, tuple[str, ExpiryUnit]] = {}

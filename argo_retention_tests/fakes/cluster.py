@@ -54,6 +54,7 @@ class FakeCluster(Faulty, Cluster):
     def __init__(self, *, now: datetime = datetime(2026, 11, 24, 12, tzinfo=UTC)) -> None:
         super().__init__()
         self.now = now
+        self.watch_bookmarks = True  # a watch that is ended by its silence has had none
         self._objects = Objects()
         self._logs: dict[tuple[str, str, str], tuple[bytes, int | None]] = {}
         self._denied: list[tuple[str, str, str | None]] = []
@@ -291,13 +292,20 @@ class FakeCluster(Faulty, Cluster):
             return self.now.replace(microsecond=0)
 
     def watch_metadata(
-        self, *, selector: str, namespace: str | None, resource_version: str, seconds: int
+        self,
+        *,
+        selector: str,
+        namespace: str | None,
+        resource_version: str,
+        seconds: int,
+        quiet_seconds: float | None = None,
     ) -> Iterator[tuple[str, LiveWorkflow | None, str]]:
         arguments: dict[str, Any] = {
             "selector": selector,
             "namespace": namespace,
             "resource_version": resource_version,
             "seconds": seconds,
+            "quiet_seconds": quiet_seconds,
         }
         with self._called("watch_metadata", "watch", "Workflow", **arguments):
             since = int(resource_version)
@@ -315,7 +323,8 @@ class FakeCluster(Faulty, Cluster):
                 self._meet("watch_metadata", arguments, after=sent)
                 sent += 1
                 yield event
-        yield "BOOKMARK", None, str(version)
+        if self.watch_bookmarks:
+            yield "BOOKMARK", None, str(version)
 
     def get_object(self, *, kind: str, namespace: str, name: str) -> Mapping[str, Any] | None:
         with self._called("get_object", "get", kind, namespace=namespace, name=name):

@@ -143,9 +143,16 @@ class AtWork(LookedAt):
         self.archived()
         return make_plan(self.site, self.grant(self.site.root_run))
 
-    def collected(self, *, plan_id: str | None = None) -> Collected:
+    def collected(
+        self, *, plan_id: str | None = None, allow_deletions: int | None = None
+    ) -> Collected:
         """Carry out the plan."""
-        return collect(self.site, self.grant(self.site.root_run), plan_id=plan_id)
+        return collect(
+            self.site,
+            self.grant(self.site.root_run),
+            plan_id=plan_id,
+            allow_deletions=allow_deletions,
+        )
 
     def expiry_planned(self) -> MadeExpiryPlan:
         """Snapshot and expiry plan."""

@@ -37,8 +37,9 @@ def put_deployment(
     args: Sequence[str] = (),
     command: Sequence[str] = (),
     namespace: str = NAMESPACE,
+    env: Sequence[Mapping[str, str]] = (),
 ) -> None:
-    container = {"image": image, "args": list(args), "command": list(command)}
+    container = {"image": image, "args": list(args), "command": list(command), "env": list(env)}
     cluster.add(
         {
             "kind": "Deployment",

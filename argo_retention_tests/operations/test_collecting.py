@@ -321,14 +321,12 @@ def test_p1_a_clock_that_is_off_deletes_nothing() -> None:
     assert work.names() == {"one"}
 
 
-def test_p2_a_fresh_plan_over_its_brake_refuses() -> None:
+def braked_work() -> AtWork:
+    """60 planned to go, and a brake that refuses so many."""
     names = [f"run-{number}" for number in range(60)]
     settings = {"brakes": {"max_share": 0.99, "max_drop": 1, "per_second": 1e6}}
     keeping = {"argo": {"retentionPolicy": {"completed": 1}}}
     work = work_with(*names, settings={**settings, **keeping})
-    # All but those that the plan removes go: now it would remove everything that is left.
-    kept = {d.name for d in work.planned().plan.decisions if d.verdict.value == "keep"}
-    assert len(kept) == 1
     policy = replace(
         work.site.installation.policy,
         brakes=replace(work.site.installation.policy.brakes, max_share=0.5),
@@ -337,8 +335,35 @@ def test_p2_a_fresh_plan_over_its_brake_refuses() -> None:
     work.archive.plans = {
         key: replace(plan, policy_digest=policy.digest) for key, plan in work.archive.plans.items()
     }
+    return work
 
-    with pytest.raises(PlanRefusedError, match=r"brakes\.max_share"):
-        work.collected()
+
+@pytest.mark.parametrize("allowed", [None, 0, 58])
+def test_p2_a_fresh_plan_over_its_brake_refuses(allowed: int | None) -> None:
+    work = braked_work()
+
+    with pytest.raises(PlanRefusedError, match="59 of 60 finished workflows would be deleted"):
+        work.collected(allow_deletions=allowed)
 
     assert deletes(work) == 0
+
+
+@pytest.mark.parametrize("allowed", [59, 1000])
+def test_p2_a_person_lets_a_plan_of_so_many_pass(allowed: int) -> None:
+    work = braked_work()
+
+    assert work.collected(allow_deletions=allowed).deleted == 59
+
+
+def test_p2_what_is_allowed_is_counted_before_max_deletions_cuts() -> None:
+    work = braked_work()
+    brakes = replace(work.site.installation.policy.brakes, max_deletions=5)
+    policy = replace(work.site.installation.policy, brakes=brakes)
+    work.site = replace(work.site, installation=replace(work.site.installation, policy=policy))
+    work.archive.plans = {
+        key: replace(plan, policy_digest=policy.digest) for key, plan in work.archive.plans.items()
+    }
+
+    with pytest.raises(PlanRefusedError, match="59 of 60"):
+        work.collected(allow_deletions=58)
+    assert work.collected(allow_deletions=59).deleted == 5

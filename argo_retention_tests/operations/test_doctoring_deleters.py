@@ -7,7 +7,12 @@ import yaml
 from argo_retention.core.settings import ClusterSettings
 from argo_retention.operations.doctoring.findings import Finding, Status
 from argo_retention_tests.operations.examined import Practice, finding
-from argo_retention_tests.operations.installations import PERSISTENCE, REPOSITORY, put_argo
+from argo_retention_tests.operations.installations import (
+    PERSISTENCE,
+    REPOSITORY,
+    put_argo,
+    put_deployment,
+)
 
 TTL = {"secondsAfterCompletion": 3600, "secondsAfterSuccess": 60}
 
@@ -54,6 +59,43 @@ def test_an_archive_ttl_in_the_configmap_is_a_warning(ttl: str | None, is_warned
 
     assert (found.status is Status.WARNING) == is_warned
     assert ("(1.5 days)" in found.what) == is_warned
+
+
+def put_controller(practice: Practice, period: str) -> None:
+    env = [{"name": "ARCHIVED_WORKFLOW_GC_PERIOD", "value": period}]
+    put_deployment(practice.cluster, "workflow-controller", image="workflow-controller", env=env)
+
+
+@pytest.mark.parametrize(
+    ("period", "expiry", "status", "cron"),
+    [
+        ("1m", "17 3 * * *", Status.WARNING, "* * * * *"),
+        ("1m", "* * * * *", Status.OK, ""),
+        ("1h30m", "17 3 * * *", Status.WARNING, "0 */2 * * *"),
+    ],
+)
+def test_the_period_of_argos_own_collection_becomes_a_cron(
+    period: str, expiry: str, status: Status, cron: str
+) -> None:
+    practice = Practice()
+    put_argo(practice.cluster)
+    put_controller(practice, period)
+
+    found = finding(practice.examine(schedules={"expiry": expiry}), "expiry schedule")
+
+    assert found.status is status
+    assert f"ARCHIVED_WORKFLOW_GC_PERIOD {period}" in found.what
+    if cron:
+        assert yaml.safe_load(found.mend) == {"schedules": {"expiry": cron}}
+
+
+@pytest.mark.parametrize("period", ["", "soon"])
+def test_without_such_a_period_nothing_is_said(period: str) -> None:
+    practice = Practice()
+    put_argo(practice.cluster)
+    put_controller(practice, period)
+
+    assert "expiry schedule" not in {found.check for found in practice.examine()}
 
 
 def rules_of(found: Finding) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from argo_retention.operations.previewing import (
     effect_of,
     kept_plan,
     preview,
+    preview_at,
 )
 from argo_retention.operations.snapshotting import take_snapshot
 from argo_retention_tests.operations.looked_at import (
@@ -69,6 +70,34 @@ def test_counts_by_rule_and_by_reason() -> None:
     ]
     assert seen.refusals == []
     assert not seen.applies
+
+
+def test_another_day_is_planned_from_the_last_snapshot() -> None:
+    world = LookedAt(policy=policy(archive_ttl=10 * DAY))
+    one = world.proven("one", age=9 * DAY)
+    take_snapshot(world.site, world.grant(world.site.root_run))
+    world.cluster.remove("Workflow", one.namespace, one.name)  # since then; the snapshot has it
+
+    now = preview_at(world.site, NOW)
+    later = preview_at(world.site, NOW + 2 * DAY)
+
+    assert now.retention is not None
+    assert now.expiry is not None
+    assert later.expiry is not None
+    assert [d.name for d in now.retention.decisions] == ["one"]
+    assert [d.reason for d in now.expiry.decisions if d.reason is not Reason.WITHIN_TTL] == []
+    assert [d.reason for d in later.expiry.decisions] == [Reason.LIVE]
+    assert later.at == NOW + 2 * DAY
+    assert later.snapshot_at is not None
+    assert not world.cluster.calls_of("list_metadata")[1:]
+
+
+@pytest.mark.parametrize("archive", [None, UnmigratedArchive(now=NOW)])
+def test_without_a_snapshot_another_day_cannot_be_planned(
+    archive: UnmigratedArchive | None,
+) -> None:
+    with pytest.raises(ConfigurationError, match="no snapshot yet to plan another day from"):
+        preview_at(LookedAt(policy=policy(), archive=archive).site, NOW)
 
 
 def test_writes_nothing_and_takes_no_lease() -> None:

@@ -12,7 +12,6 @@ from argo_retention.operations.snapshotting import (
     SNAPSHOT_SCHEMA,
     Snapshot,
     from_row,
-    held_namespaces,
     list_live,
     read_snapshot,
     take_snapshot,
@@ -247,12 +246,3 @@ def test_the_file_says_when_a_workflow_was_made() -> None:
     assert read == one
     assert read.created_at == datetime.fromisoformat("2026-06-14T12:00:00Z")
     assert int(record.resource_version) >= one.resource_version
-
-
-def test_p2_a_namespace_is_held_by_its_annotation_even_without_a_text() -> None:
-    work = AtWork()
-    for name, annotations in (("audit", {HOLD: "case 7"}), ("empty", {HOLD: ""}), ("free", {})):
-        metadata = {"name": name, "annotations": annotations}
-        work.cluster.add({"kind": "Namespace", "metadata": metadata})
-
-    assert held_namespaces(work.site) == {"audit": "case 7", "empty": ""}

@@ -3,6 +3,7 @@
 from argo_retention.errors import ObjectStoreError
 from argo_retention.operations.explaining import explain
 from argo_retention.operations.snapshotting import take_snapshot
+from argo_retention.operations.vanishing import not_archived
 from argo_retention_tests.operations.at_work import NAMESPACE, AtWork
 
 
@@ -27,6 +28,24 @@ def test_p6_what_somebody_else_deleted_is_named_once_and_explained() -> None:
     assert (deletion.outcome, deletion.by_whom) == ("vanished", "somebody else")
     assert life.removed_by_others
     assert any("Argo or a person deleted it" in event.what for event in life.events)
+
+
+def test_p6_what_vanished_before_it_was_archived_is_told_apart() -> None:
+    work = AtWork()
+    work.run("archived")
+    work.run("stays")
+    work.archived()
+    work.next_run()
+    work.run("not-yet")
+    take_snapshot(work.site, work.grant(work.site.root_run))
+    for name in ("archived", "not-yet"):
+        work.cluster.remove("Workflow", NAMESPACE, name)
+    work.next_run()
+
+    vanished = take_snapshot(work.site, work.grant(work.site.root_run)).vanished
+
+    assert sorted(each.name for each in vanished) == ["archived", "not-yet"]
+    assert [each.name for each in not_archived(work.site, vanished)] == ["not-yet"]
 
 
 def test_what_we_deleted_did_not_vanish() -> None:

@@ -6,6 +6,7 @@ from typing import Self
 from argo_retention.adapters.postgres_archive.connection import Sessions
 from argo_retention.adapters.postgres_archive.expiry import PostgresExpiry
 from argo_retention.adapters.postgres_archive.facts import PostgresFacts
+from argo_retention.adapters.postgres_archive.holds import PostgresHolds
 from argo_retention.adapters.postgres_archive.identities import PostgresIdentities
 from argo_retention.adapters.postgres_archive.leases import PostgresLeases
 from argo_retention.adapters.postgres_archive.ledger import PostgresLedger
@@ -21,6 +22,7 @@ class PostgresArchive(
     PostgresLeases,
     PostgresIdentities,
     PostgresPauses,
+    PostgresHolds,
     PostgresRows,
     PostgresProofs,
     PostgresLogs,

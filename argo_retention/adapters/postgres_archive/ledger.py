@@ -13,6 +13,8 @@ from argo_retention.adapters.postgres_archive.expiry import unit_of
 from argo_retention.adapters.postgres_archive.statements import statements
 from argo_retention.core.ledger import Deletion, LeaseGrant, PlanRecord, SnapshotRecord
 
+FORGOTTEN_AT_ONCE = 10_000
+
 _LEDGER = statements("ledger")
 _EXPIRY = statements("expiry")
 
@@ -88,6 +90,26 @@ class PostgresLedger(PostgresPart):
         )
         return int((row or {})["deletions"])
 
+    def forget(
+        self, grant: LeaseGrant, *, traces_before: datetime | None, ledger_before: datetime | None
+    ) -> Mapping[str, int]:
+        """One transaction."""
+        wanted = {
+            "snapshots": traces_before,
+            "plans": traces_before,
+            "deletions": ledger_before,
+            "units": ledger_before,
+        }
+        forgotten = dict.fromkeys(wanted, 0)
+        with self._sessions.fenced(grant) as connection:
+            for what, before in wanted.items():
+                if before is not None:
+                    parameters = {**_scope(grant), "before": before, "most": FORGOTTEN_AT_ONCE}
+                    forgotten[what] = connection.execute(
+                        _LEDGER[f"forget_{what}"], parameters
+                    ).rowcount
+        return forgotten
+
     def explained(self, *, clustername: str, uids: Sequence[str]) -> AbstractSet[str]:
         """By us, begun by us, met as gone by us, or noted as vanished."""
         with self._sessions.reading() as connection:
@@ -117,6 +139,17 @@ class PostgresLedger(PostgresPart):
         parameters = {"clustername": clustername, "namespace": namespace, "name": name}
         with self._sessions.transaction() as connection:
             return [row["uid"] for row in connection.execute(_LEDGER["find_uids"], parameters)]
+
+    def deleted_by_rule(self, *, clustername: str, instanceid: str) -> Mapping[str, int]:
+        """One statement."""
+        parameters = {"clustername": clustername, "instanceid": instanceid}
+        with self._sessions.transaction() as connection:
+            found = connection.execute(_LEDGER["deleted_by_rule"], parameters)
+            return {row["rule"]: row["number"] for row in found}
+
+    def sizes(self, *, clustername: str) -> Mapping[str, int]:
+        """One statement."""
+        return {k: int(v) for k, v in (self._one("sizes", clustername=clustername) or {}).items()}
 
     def counts(self, *, clustername: str, instanceid: str) -> Mapping[str, int]:
         """rows, labels, proven, references, expired, expiry_open, expired_while_live, and logs_<state>,

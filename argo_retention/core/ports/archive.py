@@ -15,6 +15,7 @@ from argo_retention.core.ledger import (
     Deletion,
     ExpiryCandidate,
     ExpiryUnit,
+    Hold,
     LeaseGrant,
     LockedRow,
     Pause,
@@ -119,6 +120,20 @@ class Archive(ABC):
     @abstractmethod
     def pause_of(self, *, clustername: str, instanceid: str) -> Pause | None:
         """The pause that holds by the database's clock; None where there is none, or it is over."""
+
+    # -- holds ----------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def add_hold(self, hold: Hold) -> None:
+        """Keep what is at this place; replaces an earlier hold of the place. Takes no lease."""
+
+    @abstractmethod
+    def release_hold(self, *, clustername: str, instanceid: str, place: str) -> Hold | None:
+        """End a hold; which it was, None where there was none."""
+
+    @abstractmethod
+    def holds(self, *, clustername: str, instanceid: str) -> Sequence[Hold]:
+        """Those that hold by the database's clock, by place."""
 
     # -- archiving ------------------------------------------------------------------------------------
 
@@ -231,6 +246,16 @@ class Archive(ABC):
         """Intents without outcome, and `terminating` ones: a crash or a finalizer left them so."""
 
     @abstractmethod
+    def forget(
+        self, grant: LeaseGrant, *, traces_before: datetime | None, ledger_before: datetime | None
+    ) -> Mapping[str, int]:
+        """Drop records of this installation that are older; what → how many, at most ten thousand of each.
+
+        `traces_before`: snapshots and plans, but the newest of each. `ledger_before`: deletions whose outcome
+        is known, and units that have expired with what is recorded of their logs. None drops nothing.
+        """
+
+    @abstractmethod
     def explained(self, *, clustername: str, uids: Sequence[str]) -> AbstractSet[str]:
         """Those of these uids of whose leaving the cluster the ledger already says something."""
 
@@ -278,6 +303,14 @@ class Archive(ABC):
         the cluster at that resourceVersion: its proof stays, at that version and marked
         `expired_while_live`, so that it is neither archived again nor held back as unproven.
         """
+
+    @abstractmethod
+    def deleted_by_rule(self, *, clustername: str, instanceid: str) -> Mapping[str, int]:
+        """Rule ("" for what vanished by others) → how many workflows left the cluster by it, for metrics."""
+
+    @abstractmethod
+    def sizes(self, *, clustername: str) -> Mapping[str, int]:
+        """Bytes: `logs` (stored, not expired), `archive` (Argo's two tables with their indexes)."""
 
     @abstractmethod
     def counts(self, *, clustername: str, instanceid: str) -> Mapping[str, int]:

@@ -5,10 +5,12 @@ from typing import Any
 
 import yaml
 
+from argo_retention.core.durations import cron_every, parse_go_duration
 from argo_retention.core.manifests import section
 from argo_retention.core.ports.cluster import Cluster
 from argo_retention.core.selectors import LabelSelector
 from argo_retention.errors import ClusterError, ManifestError
+from argo_retention.operations.discovering import GC_PERIOD
 from argo_retention.operations.doctoring.findings import Finding, Findings, listed
 from argo_retention.operations.site import Installation
 
@@ -21,6 +23,7 @@ def examine_deleters(
 ) -> Iterator[Finding]:
     """Keys of the ConfigMap, then WorkflowTemplates and CronWorkflows of this installation."""
     yield from _of_configmap(findings, installation)
+    yield from _of_gc_period(findings, installation)
     try:
         yield from _of_defaults(findings, installation)
         templates = _managed(cluster, "WorkflowTemplate", installation)
@@ -58,6 +61,22 @@ def _of_configmap(findings: Findings, installation: Installation) -> Iterator[Fi
             f"{argo.source} has it ({ttl.total_seconds() / 86_400:g} days): Argo's controller expires rows"
             f" and leaves their log objects behind; {adopt}",
         )
+
+
+def _of_gc_period(findings: Findings, installation: Installation) -> Iterator[Finding]:
+    """Somebody who had Argo look every minute will want us to look as often."""
+    period = parse_go_duration(installation.gc_period)
+    if period is None:
+        return
+    cron, ours = cron_every(period), installation.settings.schedules.expiry
+    said = (
+        f"the controller has {GC_PERIOD} {installation.gc_period}, and schedules.expiry is {ours}"
+    )
+    if cron == ours:
+        yield findings.ok("expiry schedule", said)
+    else:
+        mend = yaml.safe_dump({"schedules": {"expiry": cron}}, sort_keys=False).rstrip()
+        yield findings.warning("expiry schedule", f"{said}; as often would be", mend)
 
 
 def _of_defaults(findings: Findings, installation: Installation) -> Iterator[Finding]:

@@ -218,3 +218,117 @@ UNION ALL
 SELECT 'expired_while_live', count(*)
 FROM argo_retention.archived_versions
 WHERE clustername = %(clustername)s::text AND instanceid = %(instanceid)s::text AND expired_while_live;
+
+-- name: forget_snapshots
+-- Old ones, but the newest that was believed.
+WITH old AS (
+    SELECT s.run_id
+    FROM argo_retention.snapshots AS s
+    WHERE
+        s.clustername = %(clustername)s::text AND s.instanceid = %(instanceid)s::text
+        AND s.taken_at < %(before)s::timestamptz
+        AND s.run_id <> coalesce(
+            (
+                SELECT n.run_id FROM argo_retention.snapshots AS n
+                WHERE
+                    n.clustername = %(clustername)s::text AND n.instanceid = %(instanceid)s::text
+                    AND n.accepted
+                ORDER BY n.taken_at DESC
+                LIMIT 1
+            ),
+            ''
+        )
+    LIMIT %(most)s::bigint
+)
+
+DELETE FROM argo_retention.snapshots AS s
+USING old
+WHERE
+    s.clustername = %(clustername)s::text AND s.instanceid = %(instanceid)s::text
+    AND s.run_id = old.run_id;
+
+-- name: forget_plans
+-- Old ones, but the newest of each kind.
+WITH old AS (
+    SELECT p.plan_id
+    FROM argo_retention.plans AS p
+    WHERE
+        p.clustername = %(clustername)s::text AND p.instanceid = %(instanceid)s::text
+        AND p.made_at < %(before)s::timestamptz
+        AND EXISTS (
+            SELECT FROM argo_retention.plans AS n
+            WHERE
+                n.clustername = p.clustername AND n.instanceid = p.instanceid AND n.kind = p.kind
+                AND n.made_at > p.made_at
+        )
+    LIMIT %(most)s::bigint
+)
+
+DELETE FROM argo_retention.plans AS p
+USING old
+WHERE
+    p.clustername = %(clustername)s::text AND p.instanceid = %(instanceid)s::text
+    AND p.plan_id = old.plan_id;
+
+-- name: forget_deletions
+-- Those whose outcome is known.
+WITH old AS (
+    SELECT d.uid, d.plan_id
+    FROM argo_retention.deletions AS d
+    WHERE
+        d.clustername = %(clustername)s::text AND d.instanceid = %(instanceid)s::text
+        AND d.at < %(before)s::timestamptz AND d.outcome NOT IN ('intended', 'terminating')
+    LIMIT %(most)s::bigint
+)
+
+DELETE FROM argo_retention.deletions AS d
+USING old
+WHERE
+    d.clustername = %(clustername)s::text AND d.instanceid = %(instanceid)s::text
+    AND d.uid = old.uid AND d.plan_id = old.plan_id;
+
+-- name: forget_units
+-- Those that have expired, and what is recorded of their logs.
+WITH old AS MATERIALIZED (
+    SELECT u.uid
+    FROM argo_retention.expiry_units AS u
+    WHERE
+        u.clustername = %(clustername)s::text AND u.instanceid = %(instanceid)s::text
+        AND u.at < %(before)s::timestamptz AND u.stage = 'done'
+    LIMIT %(most)s::bigint
+),
+
+logs AS (
+    DELETE FROM argo_retention.log_objects AS l
+    USING old
+    WHERE l.clustername = %(clustername)s::text AND l.uid = old.uid
+)
+
+DELETE FROM argo_retention.expiry_units AS u
+USING old
+WHERE u.clustername = %(clustername)s::text AND u.uid = old.uid;
+
+-- name: deleted_by_rule
+-- What left the cluster, by the rule that let it go.
+SELECT rule, count(*) AS number
+FROM argo_retention.deletions
+WHERE
+    clustername = %(clustername)s::text AND instanceid = %(instanceid)s::text
+    AND outcome IN ('deleted', 'vanished')
+GROUP BY rule;
+
+-- name: sizes
+-- Bytes of stored logs that have not expired, and of Argo's tables.
+SELECT
+    (
+        SELECT coalesce(sum(l.size), 0)
+        FROM argo_retention.log_objects AS l
+        WHERE
+            l.clustername = %(clustername)s::text AND l.state = 'stored'
+            AND NOT EXISTS (
+                SELECT FROM argo_retention.expiry_units AS u
+                WHERE u.clustername = l.clustername AND u.uid = l.uid AND u.stage = 'done'
+            )
+    )::bigint AS logs,
+    pg_total_relation_size('argo_archived_workflows')
+    + pg_total_relation_size('argo_archived_workflows_labels') AS archive;
