@@ -65,6 +65,10 @@ class ObjectForbiddenError(ObjectStoreError):
     """S3 knows the keys and refuses: a right is missing."""
 
 
+class WebhookError(ArgoRetentionError):
+    """A webhook was not reached, or refused."""
+
+
 class ClockSkewError(ArgoRetentionError):
     """Clocks differ by more than five minutes; whatever depends on age is refused."""
 

@@ -3,6 +3,7 @@
 Nothing is sent before `open_site` is entered; leaving it closes all connections.
 """
 
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -11,8 +12,10 @@ from pathlib import Path
 
 from argo_retention.adapters.kubernetes_cluster.cluster import KubernetesCluster
 from argo_retention.adapters.kubernetes_cluster.connecting import connect
+from argo_retention.adapters.kubernetes_cluster.transport import READ_SECONDS
 from argo_retention.adapters.parquet_tables import open_tables
 from argo_retention.adapters.postgres_archive.archive import PostgresArchive
+from argo_retention.adapters.retries import Patience
 from argo_retention.adapters.s3_log_store import open_log_store
 from argo_retention.core.database_target import DatabaseTarget
 from argo_retention.core.ports.table_store import TableStore
@@ -54,9 +57,23 @@ def utc_now() -> datetime:
     return datetime.now(tz=UTC)
 
 
-def open_cluster(settings: ClusterSettings, partition: str) -> KubernetesCluster:
+def open_cluster(
+    settings: ClusterSettings,
+    partition: str,
+    *,
+    patience: Patience | None = None,
+    read_seconds: float = READ_SECONDS,
+    limit_seconds: float = math.inf,
+) -> KubernetesCluster:
     """The Kubernetes API of one cluster; sends nothing yet. Raises ConfigurationError."""
-    return connect(kubeconfig=settings.kubeconfig, context=settings.context, name=partition)
+    return connect(
+        kubeconfig=settings.kubeconfig,
+        context=settings.context,
+        name=partition,
+        patience=patience,
+        read_seconds=read_seconds,
+        limit_seconds=limit_seconds,
+    )
 
 
 def open_archive(target: DatabaseTarget, installation: Installation | None) -> PostgresArchive:

@@ -1,13 +1,17 @@
 """All definitions for given settings; touches no server and reads no file."""
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 import dagster as dg
 
 from argo_retention.core.settings import Settings
+from argo_retention.defs.alerts import build_alerts
 from argo_retention.defs.archive.assets import archive_assets
 from argo_retention.defs.cluster.assets import external_assets, workflow_snapshot
+from argo_retention.defs.cluster.checks import health, watching_checks
 from argo_retention.defs.expiry.assets import expiry_outcome, expiry_plan
 from argo_retention.defs.jobs import build_jobs
 from argo_retention.defs.resources import argo_resource
@@ -29,8 +33,8 @@ def build_definitions(
     There is no executor in it, so that a host location can merge it with its own (`dg.Definitions.merge`).
     """
     clusters = dg.StaticPartitionsDefinition(sorted(settings.clusters))
-    return dg.Definitions(
-        assets=[
+    with _checks_by_partition():
+        assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
             *external_assets(clusters),
             workflow_snapshot(clusters),
             archive_assets(clusters),
@@ -38,12 +42,31 @@ def build_definitions(
             retention_outcome(clusters),
             expiry_plan(clusters),
             expiry_outcome(clusters),
-        ],
-        jobs=build_jobs(),
+        ]
+        checks = [
+            health(clusters),
+            *watching_checks(settings, clock=clock),
+        ]
+    jobs = build_jobs()
+    return dg.Definitions(
+        assets=assets,
+        asset_checks=checks,
+        jobs=jobs,
         schedules=build_schedules(settings),
-        sensors=build_sensors(settings),
+        sensors=[*build_sensors(settings, clock=clock), *build_alerts(settings, jobs)],
         resources={"argo": argo_resource(settings, clock=clock, progress=progress)},
     )
+
+
+@contextmanager
+def _checks_by_partition() -> Iterator[None]:
+    """A check with one result for all clusters would hide the sick one behind the healthy one.
+
+    Dagster has it in preview and says so at each definition; the version of Dagster is pinned.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Specifying a partitions_def", dg.PreviewWarning)
+        yield
 
 
 def build_location(

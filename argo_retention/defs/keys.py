@@ -5,6 +5,8 @@ import dagster as dg
 PREFIX = "argo"
 GROUP = "argo_retention"
 CLUSTER_TAG = "argo_retention/cluster"
+TRIGGER_TAG = "argo_retention/trigger"
+PLAN_TAG = "argo_retention/plan_id"
 
 
 def key(name: str) -> dg.AssetKey:

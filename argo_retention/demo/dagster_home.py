@@ -52,6 +52,11 @@ def write_dagster_home(folder: Path, *, dsn: str, s3: S3Address, bucket: str) ->
                 "region": "us-east-1",
             },
         },
+        "scheduler": {
+            "module": "dagster._core.scheduler",
+            "class": "DagsterDaemonScheduler",
+            "config": {"max_catchup_runs": 1},
+        },
         "concurrency": {
             "runs": {
                 "tag_concurrency_limits": [

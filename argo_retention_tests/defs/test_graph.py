@@ -7,7 +7,7 @@ import yaml
 
 from argo_retention.core.settings_file import parse_settings
 from argo_retention.defs.building import build_definitions
-from argo_retention.defs.config import OutcomeConfig
+from argo_retention.defs.config import RetentionOutcomeConfig
 from argo_retention_tests.defs.described import SETTINGS, described, location
 
 KEPT = Path(__file__).parent.parent / "testdata" / "asset_graph.yaml"
@@ -26,7 +26,9 @@ def test_each_asset_and_job_tells_people_what_it_is() -> None:
     silent += [job.name for job in definitions.resolve_all_job_defs() if not job.description]
     silent += [each.name for each in definitions.schedules or () if not each.description]
     silent += [each.name for each in definitions.sensors or () if not each.description]
-    silent += [name for name, field in OutcomeConfig.model_fields.items() if not field.description]
+    silent += [
+        name for name, field in RetentionOutcomeConfig.model_fields.items() if not field.description
+    ]
 
     assert [name for name in silent if not name.startswith("__")] == []
 

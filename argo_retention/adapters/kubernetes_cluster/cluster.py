@@ -27,6 +27,11 @@ class KubernetesCluster(Cluster):
         """`connecting.connect` makes the transport."""
         self._transport = transport
 
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the API server's URL: tells one server from another, and holds no secret."""
+        return self._transport.fingerprint
+
     def list_metadata(
         self, *, selector: str, namespace: str | None, page_size: int = 500
     ) -> Iterator[MetadataPage]:
@@ -79,7 +84,13 @@ class KubernetesCluster(Cluster):
         return reading.server_time(self._transport)
 
     def watch_metadata(
-        self, *, selector: str, namespace: str | None, resource_version: str, seconds: int
+        self,
+        *,
+        selector: str,
+        namespace: str | None,
+        resource_version: str,
+        seconds: int,
+        quiet_seconds: float | None = None,
     ) -> Iterator[tuple[str, LiveWorkflow | None, str]]:
         return watching.watch_metadata(
             self._transport,
@@ -87,6 +98,7 @@ class KubernetesCluster(Cluster):
             namespace=namespace,
             resource_version=resource_version,
             seconds=seconds,
+            quiet_seconds=quiet_seconds,
         )
 
     def get_object(self, *, kind: str, namespace: str, name: str) -> Mapping[str, Any] | None:

@@ -1,9 +1,12 @@
 """Watching metadata from a version on: a tick costs what changed, not what exists."""
 
+import contextlib
+import threading
 from collections.abc import Iterator
 from http import HTTPStatus
 
 import msgspec
+from urllib3.response import BaseHTTPResponse
 
 from argo_retention.adapters.kubernetes_cluster import paths
 from argo_retention.adapters.kubernetes_cluster.answers import (
@@ -46,6 +49,7 @@ def watch_metadata(
     namespace: str | None,
     resource_version: str,
     seconds: int,
+    quiet_seconds: float | None,
 ) -> Iterator[tuple[str, LiveWorkflow | None, str]]:
     """Events from a version on, for some seconds; see the port.
 
@@ -76,8 +80,44 @@ def watch_metadata(
         chunks = transport.chunks(
             response, attempt=attempt, quiet_seconds=seconds + transport.read_seconds
         )
-        for line in _lines(chunks, attempt):
+        silence = _Silence(response, quiet_seconds)
+        for line in _lines(silence.ends(chunks), attempt):
             yield _read_event(line, attempt)
+
+
+class _Silence:
+    """Ends a watch on which nothing has come for some seconds: what had happened has been said by then."""
+
+    def __init__(self, response: BaseHTTPResponse, seconds: float | None) -> None:
+        self._response = response
+        self._seconds = seconds
+        self._is_ended = False
+
+    def ends(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """The same, up to the first silence."""
+        if self._seconds is None:
+            yield from chunks
+            return
+        while True:
+            timer = threading.Timer(self._seconds, self._end)
+            timer.daemon = True
+            timer.start()
+            try:
+                chunk = next(chunks, None)
+            except ClusterError:
+                if self._is_ended:
+                    return  # the answer was cut by us
+                raise
+            finally:
+                timer.cancel()
+            if chunk is None or self._is_ended:
+                return
+            yield chunk
+
+    def _end(self) -> None:
+        self._is_ended = True
+        with contextlib.suppress(OSError, RuntimeError, ValueError):  # it ended by itself just now
+            self._response.shutdown()
 
 
 def _lines(chunks: Iterator[bytes], attempt: Attempt) -> Iterator[bytes]:

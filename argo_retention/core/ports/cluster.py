@@ -168,10 +168,18 @@ class Cluster(ABC):
 
     @abstractmethod
     def watch_metadata(
-        self, *, selector: str, namespace: str | None, resource_version: str, seconds: int
+        self,
+        *,
+        selector: str,
+        namespace: str | None,
+        resource_version: str,
+        seconds: int,
+        quiet_seconds: float | None = None,
     ) -> Iterator[tuple[str, LiveWorkflow | None, str]]:
         """Events (type, workflow or None for BOOKMARK, resourceVersion) from a version on, for some seconds.
 
+        It ends sooner where nothing came for `quiet_seconds`: what was known to the server has come by then,
+        unless its watch cache lags behind etcd.
         Raises WatchExpiredError when the version is too old (410).
         """
 

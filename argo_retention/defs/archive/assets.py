@@ -17,9 +17,11 @@ from argo_retention.defs.retrying import tried_again
 from argo_retention.operations.archiving import Archived, archive_finished
 from argo_retention.operations.early_rules import early_rules
 from argo_retention.operations.labelling import Labelled, label_archived
+from argo_retention.operations.racing import AtRisk, at_risk
 
 ALL_PROVEN = "every_finished_workflow_is_archived_and_proven"
 LOGS_SETTLED = "no_row_is_without_its_logs_settled"
+ARGO_DELETES = "argo_deletes_nothing_unproven"
 LOGS_OUTLIVE = "no_lifecycle_rule_ends_logs_before_their_rows"
 
 LINEAGE = {
@@ -97,17 +99,26 @@ def archive_assets(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
             dg.AssetCheckSpec(
                 ALL_PROVEN,
                 asset=ARCHIVED_WORKFLOWS,
+                partitions_def=clusters,
                 description="Every finished workflow past its grace has a row that was proven.",
             ),
             dg.AssetCheckSpec(
                 LOGS_OUTLIVE,
                 asset=LOG_OBJECTS,
+                partitions_def=clusters,
                 description="S3 itself deletes no log before its row expires.",
             ),
             dg.AssetCheckSpec(
                 LOGS_SETTLED,
                 asset=ARCHIVED_WORKFLOWS,
+                partitions_def=clusters,
                 description="Each log is stored, not wanted, or provably lost.",
+            ),
+            dg.AssetCheckSpec(
+                ARGO_DELETES,
+                asset=ARCHIVED_WORKFLOWS,
+                partitions_def=clusters,
+                description="No key of Argo's own deletes a finished workflow that is not proven.",
             ),
         ],
     )
@@ -121,7 +132,8 @@ def archive_assets(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
             counts = site.archive.counts(
                 clustername=site.installation.clustername, instanceid=site.installation.instanceid
             )
-            rows = _rows_result(archived, labelled=labelled, rows=counts["rows"])
+            risks = at_risk(site, [r.uid for r in archived.refusals if r.reason != "gone"])
+            rows = _rows_result(archived, labelled=labelled, rows=counts["rows"], risks=risks)
             return _logs_result(archived, early=early_rules(site)), rows
 
     return argo_archive_step
@@ -148,7 +160,9 @@ def _logs_result(archived: Archived, *, early: Sequence[str]) -> dg.MaterializeR
     )
 
 
-def _rows_result(archived: Archived, *, labelled: Labelled, rows: int) -> dg.MaterializeResult:
+def _rows_result(
+    archived: Archived, *, labelled: Labelled, rows: int, risks: Sequence[AtRisk]
+) -> dg.MaterializeResult:
     late = [r for r in archived.refusals if r.reason not in {"pending", "running", "gone"}]
     exceptions = [(f"{r.namespace}/{r.name}", r.reason, r.sentence) for r in archived.refusals]
     unlabelled = [(f"{w.namespace}/{w.name}", "not labelled", why) for w, why in labelled.failed]
@@ -179,6 +193,16 @@ def _rows_result(archived: Archived, *, labelled: Labelled, rows: int) -> dg.Mat
                 passed=not unsettled,
                 severity=dg.AssetCheckSeverity.WARN,
                 metadata={"unsettled": len(unsettled), "exceptions": exceptions_table(unsettled)},
+            ),
+            dg.AssetCheckResult(
+                asset_key=ARCHIVED_WORKFLOWS,
+                check_name=ARGO_DELETES,
+                passed=not risks,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={
+                    "at_risk": len(risks),
+                    "exceptions": exceptions_table([(r.path, r.key, r.sentence) for r in risks]),
+                },
             ),
         ],
     )

@@ -11,6 +11,9 @@ from argo_retention.operations.snapshotting import (
     SNAPSHOT_SCHEMA,
     take_snapshot,
 )
+from argo_retention.operations.vanishing import not_archived
+
+NONE_LOST = "nothing_left_the_cluster_before_it_was_archived"
 
 
 def external_assets(clusters: dg.PartitionsDefinition[str]) -> list[dg.AssetSpec]:
@@ -44,6 +47,14 @@ def workflow_snapshot(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
         kinds={"kubernetes", "parquet"},
         description="A complete, consistent list of the installation's workflows: one Parquet file.",
         metadata={"dagster/column_schema": column_schema(SNAPSHOT_SCHEMA, SNAPSHOT_COLUMNS)},
+        check_specs=[
+            dg.AssetCheckSpec(
+                NONE_LOST,
+                asset=WORKFLOW_SNAPSHOT,
+                partitions_def=clusters,
+                description="Nothing left the cluster, by Argo or a person, before it was archived.",
+            )
+        ],
     )
     def workflow_snapshot(
         context: dg.AssetExecutionContext, argo: dg.ResourceParam[ArgoSites]
@@ -51,6 +62,7 @@ def workflow_snapshot(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
         with tried_again():
             site, grant = argo.open(context.partition_key)
             snapshot = take_snapshot(site, grant)
+            lost = not_archived(site, snapshot.vanished)
         if snapshot.refusal:
             context.log.warning(snapshot.refusal)
         return dg.MaterializeResult(
@@ -69,7 +81,21 @@ def workflow_snapshot(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
                         for each in snapshot.vanished
                     ]
                 ),
-            }
+            },
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name=NONE_LOST,
+                    passed=not lost,
+                    severity=dg.AssetCheckSeverity.WARN,
+                    metadata={
+                        "vanished": len(snapshot.vanished),
+                        "not_archived": len(lost),
+                        "exceptions": exceptions_table(
+                            [(f"{d.namespace}/{d.name}", d.outcome, d.reason) for d in lost]
+                        ),
+                    },
+                )
+            ],
         )
 
     return workflow_snapshot

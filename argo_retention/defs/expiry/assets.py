@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from argo_retention.defs.config import OutcomeConfig
+from argo_retention.defs.config import PlanConfig
 from argo_retention.defs.keys import (
     ARCHIVED_WORKFLOWS,
     EXPIRY_OUTCOME,
@@ -90,7 +90,7 @@ def expiry_outcome(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
     )
     def expiry_outcome(
         context: dg.AssetExecutionContext,
-        config: OutcomeConfig,
+        config: PlanConfig,
         argo: dg.ResourceParam[ArgoSites],
     ) -> dg.MaterializeResult:
         site, grant = argo.open(context.partition_key)

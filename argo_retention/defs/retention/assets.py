@@ -2,29 +2,31 @@
 
 import dagster as dg
 
-from argo_retention.core.reasons import OUTCOMES, Reason
-from argo_retention.defs.config import OutcomeConfig
+from argo_retention.core.reasons import OUTCOMES
+from argo_retention.defs.config import RetentionOutcomeConfig
 from argo_retention.defs.keys import (
     ARCHIVED_WORKFLOWS,
     GROUP,
     LOG_OBJECTS,
+    PLAN_TAG,
     RETENTION_OUTCOME,
     RETENTION_PLAN,
     WORKFLOW_SNAPSHOT,
 )
 from argo_retention.defs.metadata import column_lineage, column_schema, exceptions_table, mode_of
 from argo_retention.defs.resources import ArgoSites
+from argo_retention.defs.retention.looks import looks_of
 from argo_retention.defs.retrying import tried_again
-from argo_retention.errors import PlanRefusedError
+from argo_retention.errors import DatabaseError, ObjectStoreError, PlanRefusedError
 from argo_retention.operations.collecting import collect
+from argo_retention.operations.plan_figures import difference, last_plan
 from argo_retention.operations.planning import (
     PLAN_COLUMNS,
     PLAN_SCHEMA,
     make_plan,
-    reasons_of,
-    refused,
     unproven_removals,
 )
+from argo_retention.operations.tidying import tidy
 
 PLANNED_IS_PROVEN = "nothing_planned_is_unproven"
 
@@ -57,6 +59,7 @@ def retention_plan(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
             dg.AssetCheckSpec(
                 PLANNED_IS_PROVEN,
                 asset=RETENTION_PLAN,
+                partitions_def=clusters,
                 blocking=True,
                 description="Every planned removal is proven at its version, its logs settled.",
             )
@@ -67,26 +70,17 @@ def retention_plan(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
     ) -> dg.MaterializeResult:
         with tried_again():
             site, grant = argo.open(context.partition_key)
+            before = last_plan(site)
             made = make_plan(site, grant)
             unproven = unproven_removals(site, made.plan)
-        decisions = made.plan.decisions
-        held_back = refused(decisions)
+            diff = difference(site, made.plan, before)
+        try:
+            tidy(site, grant)
+        except (DatabaseError, ObjectStoreError) as error:  # the next run drops what is old
+            context.log.warning("Old snapshots and plans stay for now: %s", error)
+        context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: made.record.plan_id})
         return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": len(decisions),
-                "dagster/uri": made.uri,
-                "plan_id": made.record.plan_id,
-                "remove": len(made.plan.removals),
-                "waiting": sum(1 for d in decisions if d.reason is Reason.WAITING),
-                "reasons": dict(reasons_of(decisions)),
-                "lost_logs": sum(d.lost_logs for d in made.plan.removals),
-                "refused": len(held_back),
-                "refused_reasons": dict(reasons_of(held_back)),
-                "brake": made.plan.refusal or "no",
-                "exceptions": exceptions_table(
-                    [(f"{d.namespace}/{d.name}", d.reason.value, d.sentence) for d in held_back]
-                ),
-            },
+            metadata=looks_of(made, diff, now=site.clock()),
             check_results=[
                 dg.AssetCheckResult(
                     check_name=PLANNED_IS_PROVEN,
@@ -115,12 +109,14 @@ def retention_outcome(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
     )
     def retention_outcome(
         context: dg.AssetExecutionContext,
-        config: OutcomeConfig,
+        config: RetentionOutcomeConfig,
         argo: dg.ResourceParam[ArgoSites],
     ) -> dg.MaterializeResult:
         site, grant = argo.open(context.partition_key)
         try:
-            collected = collect(site, grant, plan_id=config.plan_id)
+            collected = collect(
+                site, grant, plan_id=config.plan_id, allow_deletions=config.allow_deletions
+            )
         except PlanRefusedError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from error
         problems = collected.problems
