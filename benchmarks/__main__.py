@@ -29,6 +29,7 @@ FIGURES = {
     "logs": "pod_logs",
     "memory": "memory",
     "plan": "planning",
+    "tick": "watching",
     "demo": "demo",
 }
 

@@ -8,7 +8,6 @@ from typing import Any
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.errors import (
-    DagsterExecutionInterruptedError,
     DagsterHomeNotSetError,
     DagsterInvariantViolationError,
 )
@@ -17,8 +16,9 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepo
 
 from argo_retention.core.settings import Settings
 from argo_retention.defs.building import build_location
+from argo_retention.defs.failures import failure_of
 from argo_retention.defs.keys import CLUSTER_TAG
-from argo_retention.errors import ArgoRetentionError, ConfigurationError
+from argo_retention.errors import ConfigurationError
 from argo_retention.operations.site import Progress
 from argo_retention.sites import utc_now
 
@@ -103,7 +103,7 @@ def outcome_of(instance: dg.DagsterInstance, run_id: str, *, job: str, cluster: 
     success = run is not None and run.status is dg.DagsterRunStatus.SUCCESS
     assets: dict[str, Mapping[str, Any]] = {}
     failed_checks: list[str] = []
-    failure, exit_code = "", 0 if success else 1
+    failure, exit_code, stopped_by = "", 0 if success else 1, ""
     for record in instance.all_logs(run_id):
         event = record.dagster_event
         if event is None:
@@ -116,8 +116,10 @@ def outcome_of(instance: dg.DagsterInstance, run_id: str, *, job: str, cluster: 
             evaluation = event.asset_check_evaluation_data
             if not evaluation.passed:
                 failed_checks.append(evaluation.check_name)
+                stopped_by = stopped_by or _stopping(evaluation)
         elif event.event_type is dg.DagsterEventType.STEP_FAILURE and not failure:
-            failure, exit_code = _failure(event.step_failure_data)
+            failure, exit_code = failure_of(event.step_failure_data)
+            failure = stopped_by or failure  # Dagster's own words name no reason
         elif event.event_type is dg.DagsterEventType.PIPELINE_FAILURE and not failure:
             failure = event.message or "the run failed"
     if success and any(int(asset.get("refused") or 0) for asset in _counted(assets)):
@@ -140,33 +142,20 @@ def _counted(assets: Mapping[str, Mapping[str, Any]]) -> list[Mapping[str, Any]]
     return [assets[name] for name in names if name in assets]
 
 
+def _stopping(evaluation: dg.AssetCheckEvaluation) -> str:
+    """What a check found that stops the run; "" for one that does not."""
+    if not evaluation.blocking or evaluation.severity is not dg.AssetCheckSeverity.ERROR:
+        return ""
+    found = evaluation.metadata.get("found")
+    unsaid = f"Check {evaluation.check_name} does not hold; its metadata in Dagster's UI say why."
+    return str(found.value) if found is not None else unsaid
+
+
 def _plain(value: Any) -> Any:
-    """A metadata value as JSON can hold it; schemas and lineage are not of the run."""
+    """A metadata value as JSON can hold it; schemas and lineage are not of the run, pictures no text."""
     if isinstance(value, dg.TableSchemaMetadataValue | dg.TableColumnLineageMetadataValue):
         return None
-    return value.value
-
-
-def _failure(data: Any) -> tuple[str, int]:
-    """(message, exit code) of our own error in the chain of causes; else Dagster's first line."""
-    codes = {cls.__name__: cls.exit_code for cls in _all_errors(ArgoRetentionError)}
-    if data.user_failure_data is not None and data.user_failure_data.description:
-        return data.user_failure_data.description, 1
-    error = data.error
-    innermost = error
-    while error is not None:
-        if error.cls_name in codes:
-            return error.message.partition(": ")[2].strip(), codes[error.cls_name]
-        innermost = error
-        error = error.cause or error.context
-    if innermost is not None and innermost.cls_name == DagsterExecutionInterruptedError.__name__:
-        return "The run was stopped. What it had begun is recorded; the next run goes on.", 1
-    first = innermost.message.strip().splitlines()[0] if innermost is not None else ""
-    return (
-        f"{first or 'The step failed'}\nThe run's events in Dagster's UI have the whole trace.",
-        1,
+    is_picture = isinstance(value, dg.MarkdownMetadataValue) and (value.value or "").startswith(
+        "!["
     )
-
-
-def _all_errors(root: type[ArgoRetentionError]) -> list[type[ArgoRetentionError]]:
-    return [root, *(sub for cls in root.__subclasses__() for sub in _all_errors(cls))]
+    return None if is_picture else value.value

@@ -22,6 +22,8 @@ COMMANDS = {
     "run": "argo_retention.cli.run",
     "status": "argo_retention.cli.status",
     "explain": "argo_retention.cli.explain",
+    "metrics": "argo_retention.cli.metrics",
+    "hold": "argo_retention.cli.hold",
     "pause": "argo_retention.cli.pause",
     "resume": "argo_retention.cli.resume",
     "undo": "argo_retention.cli.undo",

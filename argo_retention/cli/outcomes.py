@@ -18,7 +18,10 @@ STAGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
         "archive",
         ("finished", "proven_before", "archived", "proven_without_writing", "labelled", "refused"),
     ),
-    "retention_plan": ("plan", ("remove", "waiting", "refused", "lost_logs", "brake", "reasons")),
+    "retention_plan": (
+        "plan",
+        ("plan_id", "remove", "waiting", "refused", "lost_logs", "brake", "reasons"),
+    ),
     "retention_outcome": ("retention", ("mode", "planned", "deleted", "refused", "outcomes")),
     "expiry_plan": ("expiry plan", ("remove", "brake", "reasons")),
     "expiry_outcome": (

@@ -1,18 +1,17 @@
 """`argo-retention pause`: nothing is deleted until somebody resumes, or until a time."""
 
 import getpass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import click
 
 from argo_retention.cli.clusters import chosen_cluster
+from argo_retention.cli.moments import MOMENT, in_the_future
 from argo_retention.cli.options import because_option, config_option, json_option
 from argo_retention.cli.rendering import console, paragraph, print_json, show_moment
 from argo_retention.core.ledger import Pause
 from argo_retention.sites import load_settings, open_site
-
-MOMENT = click.DateTime(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%SZ"])
 
 
 @click.command("pause")
@@ -33,9 +32,7 @@ def command(cluster: str, because: str, until: datetime | None, config: Path, as
     """
     settings = load_settings(config)
     name = chosen_cluster(settings, cluster)
-    end = None if until is None else until.replace(tzinfo=UTC)
-    if end is not None and end <= datetime.now(tz=UTC):
-        raise click.BadParameter(f"{show_moment(end)} is over", param_hint="--until")
+    end = in_the_future(until)
     with open_site(settings, name, run_id="", root_run="", by_whom=getpass.getuser()) as site:
         site.archive.migrate()
         pause = Pause(

@@ -1,6 +1,7 @@
 """`argo-retention plan`: what would go now and why, or a plan that a run kept; nothing is written."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -8,6 +9,7 @@ import click
 from rich.console import Console
 
 from argo_retention.cli.clusters import chosen_cluster
+from argo_retention.cli.moments import MOMENT
 from argo_retention.cli.options import cluster_option, config_option, json_option
 from argo_retention.cli.rendering import console, paragraph, print_json, safe, show_moment, table
 from argo_retention.core.expiry_planning import ExpiryDecision, ExpiryPlan
@@ -20,6 +22,7 @@ from argo_retention.operations.previewing import (
     effect_of,
     kept_plan,
     preview,
+    preview_at,
 )
 from argo_retention.sites import load_settings, open_site
 
@@ -36,6 +39,13 @@ NO_RUN_YET = (
 @config_option
 @click.option("--plan-id", help="Show this plan, as a run made and kept it, instead of a new look.")
 @click.option(
+    "--at",
+    "moment",
+    type=MOMENT,
+    metavar="UTC",
+    help="As if it were 2027-01-31 or 2027-01-31T06:00, from the last snapshot instead of a new look.",
+)
+@click.option(
     "--limit",
     type=click.IntRange(min=0),
     default=20,
@@ -44,16 +54,30 @@ NO_RUN_YET = (
 )
 @json_option
 def command(
-    cluster: str | None, config: Path, plan_id: str | None, limit: int, as_json: bool
+    cluster: str | None,
+    config: Path,
+    plan_id: str | None,
+    moment: datetime | None,
+    limit: int,
+    as_json: bool,
 ) -> int:
     """Show what would be deleted and expired now, and why; nothing is changed.
 
-    Ends with 1 when a brake would refuse the run.
+    With --config of another file: what another policy would do. Ends with 1 when a brake would refuse.
     """
+    if plan_id and moment is not None:
+        raise click.UsageError(
+            "--at and --plan-id exclude each other: a kept plan is of its own moment."
+        )
     settings = load_settings(config)
     name = chosen_cluster(settings, cluster)
     with open_site(settings, name, run_id="", root_run="", by_whom="argo-retention plan") as site:
-        seen = kept_plan(site, plan_id) if plan_id else preview(site)
+        if plan_id:
+            seen = kept_plan(site, plan_id)
+        elif moment is not None:
+            seen = preview_at(site, moment.replace(tzinfo=UTC))
+        else:
+            seen = preview(site)
     if as_json:
         print_json(document(seen, limit=limit))
     else:
@@ -69,6 +93,7 @@ def document(seen: Preview, *, limit: int) -> dict[str, Any]:
         "mode": "apply" if seen.applies else "observe",
         "archive_ready": seen.archive_ready,
         "kept": seen.kept,
+        "snapshot_at": seen.snapshot_at,
         "refusals": seen.refusals,
         "runs_needed": seen.runs_needed,
         "retention": _section(seen.retention, limit=limit),
@@ -104,6 +129,11 @@ def _print(out: Console, seen: Preview, *, limit: int) -> None:
         kept = seen.kept
         title = f"{seen.cluster}: {kept.kind} plan {kept.plan_id} of run {kept.root_run}"
         out.print(safe(f"{title}, made {show_moment(seen.at)}, {kept.state} (mode {mode})"))
+    elif seen.snapshot_at is not None:
+        since = f"from the snapshot of {show_moment(seen.snapshot_at)}"
+        out.print(
+            safe(f"{seen.cluster}: as if it were {show_moment(seen.at)}, {since} (mode {mode})")
+        )
     else:
         out.print(safe(f"{seen.cluster}: looked {show_moment(seen.at)} (mode {mode})"))
     out.print()

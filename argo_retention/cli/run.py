@@ -38,6 +38,12 @@ POLL_SECONDS = 1.0
 @cluster_option
 @config_option
 @click.option("--plan-id", help="Carry out this retention plan, and nothing else (run retention).")
+@click.option(
+    "--allow-deletions",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Let the plan of --plan-id pass although brakes.max_share refuses it, if it deletes no more.",
+)
 @click.option("--submit", is_flag=True, help="Queue it where Dagster's services run, and wait.")
 @click.option(
     "--webserver",
@@ -52,6 +58,7 @@ def command(
     cluster: str | None,
     config: Path,
     plan_id: str | None,
+    allow_deletions: int | None,
     submit: bool,
     webserver: str,
     as_json: bool,
@@ -64,10 +71,14 @@ def command(
     name = chosen_cluster(settings, cluster)
     if plan_id and what != "retention":
         raise click.UsageError("--plan-id goes with `run retention` only.")
+    if allow_deletions is not None and not plan_id:
+        raise click.UsageError("--allow-deletions goes with --plan-id: it is said of one plan.")
     console = own_console()
     job = APPLY_PLAN_JOB if plan_id else JOBS[what]
+    wanted = {"plan_id": plan_id, "allow_deletions": allow_deletions}
+    given = {key: value for key, value in wanted.items() if value is not None}
     run_config: Mapping[str, object] = (
-        {"ops": {"argo__retention_outcome": {"config": {"plan_id": plan_id}}}} if plan_id else {}
+        {"ops": {"argo__retention_outcome": {"config": given}}} if plan_id else {}
     )
     if submit:
         outcome = _submit(job, name, run_config, webserver)

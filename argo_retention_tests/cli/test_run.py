@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -44,10 +45,14 @@ class Shell:
 
 @pytest.fixture
 def shell(new_seed: SeedWorld, tmp_path: Path) -> Shell:
-    home = tmp_path / "home"
+    return make_shell(tmp_path, new_seed(hello_worlds=5, keep_count=2))
+
+
+def make_shell(folder: Path, world: World) -> Shell:
+    home = folder / "home"
     home.mkdir()
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    return Shell(world=new_seed(hello_worlds=5, keep_count=2), home=home)
+    return Shell(world=world, home=home)
 
 
 @contextmanager
@@ -102,10 +107,30 @@ def test_a_plan_that_is_not_there_ends_with_1(shell: Shell) -> None:
     assert len(shell.world.live()) == 5
 
 
+def test_p2_a_plan_over_its_brake_says_how_to_let_it_pass_once(
+    new_seed: SeedWorld, tmp_path: Path
+) -> None:
+    shell = make_shell(tmp_path, new_seed(hello_worlds=55, keep_count=2))
+    assert len(shell.world.live()) == 55
+    refused = shell("retention")
+
+    assert refused.returncode == 1
+    text = " ".join(refused.stdout.split())
+    [said] = set(re.findall(r"--plan-id ID --allow-deletions (\d+)", text))
+    assert len(shell.world.live()) == 55
+    [plan] = re.findall(r"plan id +(\w{20})", refused.stdout)
+
+    passed = shell("retention", "--plan-id", plan, "--allow-deletions", said)
+
+    assert passed.returncode == 0, passed.stdout
+    assert len(shell.world.live()) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
         (["archive", "--plan-id", "x"], "--plan-id goes with `run retention` only."),
+        (["retention", "--allow-deletions", "3"], "--allow-deletions goes with --plan-id"),
         (["archive", "--cluster", "sead"], "There is no cluster 'sead'"),
         (["archive", "--submit", "--webserver", "here:80"], "expected http://host:port"),
         (["archive", "--submit", "--webserver", "http://h:port"], "expected http://host:port"),

@@ -19,6 +19,7 @@ EFFECTS = {
             "write_rows",
             "record_patched",
             "record_plan",
+            "forget",
             "claim_plan",
             "record_deletions",
             "release_lease",
@@ -50,6 +51,8 @@ EFFECTS = {
 LEFT_OUT = {
     "heartbeat": "a time stamp every ten seconds; a lease without it is stale, which has its own tests",
     "accept": "a command, one transaction",
+    "add_hold": "a command, one statement",
+    "release_hold": "a command, one statement",
     "pause": "a command, one statement",
     "resume": "a command, one statement",
 }

@@ -25,7 +25,7 @@ PAIRS = 16
 PORTS = {"archive": Archive, "cluster": Cluster, "bucket": LogStore, "tables": TableStore}
 #: Methods of the ports without a lease's grant that change something.
 WITHOUT_GRANT = {
-    *("migrate", "acquire_lease", "pause", "resume"),
+    *("migrate", "acquire_lease", "pause", "resume", "add_hold", "release_hold"),
     *("mark_archived", "delete_workflows"),
     *("put_if_absent", "put_stream", "delete"),
     *("write", "write_bytes", "write_stream", "remove"),

@@ -135,15 +135,18 @@ def _line(process: psutil.Process | None) -> str:
 
 
 @contextlib.contextmanager
-def installation(*, longest_run: int = LONGEST_RUN) -> Iterator[Installation]:
+def installation(
+    *, longest_run: int = LONGEST_RUN, keep: int = KEEP, ttl: str = TTL
+) -> Iterator[Installation]:
     """Everything started, schedules and sensor too; all of it stopped at the end.
 
-    `longest_run`: seconds after which Dagster takes a run for dead whose worker nobody watches any more.
+    `longest_run`: seconds after which Dagster takes a run for dead whose worker nobody watches any more;
+    `keep`: how many of each phase stay in the cluster; `ttl`: of archive rows.
     """
     with DemoServers() as servers, contextlib.ExitStack() as stack:
         s3 = stack.enter_context(HttpWire(servers.s3.endpoint, refusal=s3_refusal))
         database = stack.enter_context(TcpWire(servers.postgres.port))
-        scene = _scene(servers, s3_port=s3.port, database_port=database.port)
+        scene = _scene(servers, s3_port=s3.port, database_port=database.port, keep=keep, ttl=ttl)
         servers.load([scene])
         cluster = servers.clusters[CLUSTER]
         api = stack.enter_context(HttpWire(cluster.url, refusal=kubernetes_refusal))
@@ -173,7 +176,7 @@ def installation(*, longest_run: int = LONGEST_RUN) -> Iterator[Installation]:
         yield made
 
 
-def _scene(servers: DemoServers, *, s3_port: int, database_port: int) -> Scene:
+def _scene(servers: DemoServers, *, s3_port: int, database_port: int, keep: int, ttl: str) -> Scene:
     address = servers.s3_address
     s3 = S3Address(
         endpoint=f"http://127.0.0.1:{s3_port}",
@@ -192,13 +195,13 @@ def _scene(servers: DemoServers, *, s3_port: int, database_port: int) -> Scene:
     )
     install_argo(
         stage,
-        retention_policy={"completed": KEEP, "failed": KEEP, "errored": KEEP},
+        retention_policy={"completed": keep, "failed": keep, "errored": keep},
         bucket=BUCKET,
         s3=s3,
         postgres=postgres,
     )
     settings: dict[str, Any] = {
-        "argo": {"archiveTTL": TTL},
+        "argo": {"archiveTTL": ttl},
         "retention": {"mode": "apply", "proof_age": 0, "undo": UNDO},
         "brakes": {"max_share": 1, "max_deletions": 20_000, "per_second": 500},
         "schedules": {"retention": "* * * * *", "expiry": "*/2 * * * *"},

@@ -42,15 +42,15 @@ def judge(servers: DemoServers, made: Mapping[str, Made]) -> Judgement:
     """Look at cluster, database and bucket; nothing of ours may run any more."""
     judgement = Judgement()
     counted = count(servers.clusters[CLUSTER], archive_dsn=servers.archive_dsn, clustername=CLUSTER)
-    rows = {row["uid"]: row for row in _query(servers, "SELECT * FROM argo_archived_workflows")}
-    logs = _query(servers, "SELECT * FROM argo_retention.log_objects")
-    units = {u["uid"]: u for u in _query(servers, "SELECT * FROM argo_retention.expiry_units")}
+    rows = {row["uid"]: row for row in query(servers, "SELECT * FROM argo_archived_workflows")}
+    logs = query(servers, "SELECT * FROM argo_retention.log_objects")
+    units = {u["uid"]: u for u in query(servers, "SELECT * FROM argo_retention.expiry_units")}
     deletions: dict[str, list[str]] = {}
-    for each in _query(servers, "SELECT uid, name, outcome FROM argo_retention.deletions"):
+    for each in query(servers, "SELECT uid, name, outcome FROM argo_retention.deletions"):
         deletions.setdefault(each["uid"], []).append(each["outcome"])
         if each["outcome"] == "intended":
             judgement.half.append(f"the deletion of {each['name']} is open")
-    bucket = _bucket(servers)
+    bucket = bucket_of(servers)
     keys = set(bucket.keys(""))
     stored = {log["uid"]: log for log in logs if log["state"] == "stored"}
 
@@ -84,9 +84,9 @@ def judge(servers: DemoServers, made: Mapping[str, Made]) -> Judgement:
             "files of ours in the bucket": len([key for key in keys if key.startswith(OURS)]),
         }
     )
-    [size] = _query(servers, "SELECT pg_size_pretty(pg_database_size('argo')) AS size")
+    [size] = query(servers, "SELECT pg_size_pretty(pg_database_size('argo')) AS size")
     judgement.sizes["database of the archive"] = size["size"]
-    for row in _query(
+    for row in query(
         servers,
         "SELECT relname, pg_size_pretty(pg_total_relation_size(oid)) AS size FROM pg_class"
         " WHERE relkind = 'r' AND relname !~ '^(pg|sql)_' ORDER BY pg_total_relation_size(oid) DESC LIMIT 6",
@@ -145,9 +145,9 @@ def _compare_bodies(
 
 
 def _look_for_leaks(servers: DemoServers, judgement: Judgement) -> None:
-    held = _query(servers, "SELECT * FROM argo_retention.leases WHERE root_run <> ''")
+    held = query(servers, "SELECT * FROM argo_retention.leases WHERE root_run <> ''")
     judgement.leaks += [f"the lease of {each['root_run']} is held" for each in held]
-    sessions = _query(
+    sessions = query(
         servers,
         "SELECT pid, state FROM pg_stat_activity WHERE application_name LIKE 'argo-retention%'",
     )
@@ -162,12 +162,12 @@ def _left(folder: Any) -> list[Any]:
     return [each for each in folder.iterdir() if "argo" in each.name or each.suffix == ".parquet"]
 
 
-def _bucket(servers: DemoServers) -> ObjectFiles:
+def bucket_of(servers: DemoServers) -> ObjectFiles:
     s3 = servers.s3_address
     keys = S3Credentials(access_key=s3.access_key, secret_key=s3.secret_key, session_token=None)
     return open_bucket(S3Location(endpoint=s3.endpoint, bucket=BUCKET), keys)
 
 
-def _query(servers: DemoServers, statement: str) -> list[dict[str, Any]]:
+def query(servers: DemoServers, statement: str) -> list[dict[str, Any]]:
     with psycopg.connect(servers.archive_dsn, row_factory=dict_row) as connection:
         return connection.execute(statement).fetchall()  # type: ignore[arg-type]
