@@ -49,6 +49,10 @@ test-cluster: $(STAMP) cluster ## Contracts, whole runs, doctor and rights on a 
 test-faults: $(STAMP) ## Kill runs and servers at each effect on the outside; networks that fail at random.
 	ARGO_RETENTION_TEST_FAULTS=1 $(BIN)/pytest $(WAITING) $(ARGS) argo_retention_tests/faults argo_retention_tests/wire argo_retention_tests/rivals
 
+test-ui: $(STAMP) ## Dagster's UI clicked through in a headless Chromium; writes the pictures of the README.
+	@command -v chromium >/dev/null 2>&1 || { echo "make test-ui needs Chromium: apt-get install chromium." >&2; exit 4; }
+	ARGO_RETENTION_TEST_UI=1 $(BIN)/pytest $(ARGS) argo_retention_tests/ui
+
 # What takes long in its long form belongs to the hour: the network's random faults, a bucket full of others'.
 soak: $(STAMP) ## MINUTES=60 of steady work under Dagster's daemon with everything failing now and then.
 	$(BIN)/python -m argo_retention_tests.soak --minutes $(MINUTES) $(ARGS)
@@ -74,4 +78,4 @@ bench: $(STAMP) ## Each figure of the README, with its limit and Argo's way meas
 clean: ## Remove what is made here.
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 
-.PHONY: help venv demo ui test cluster test-cluster test-faults soak test-sabotage lint coverage bench clean
+.PHONY: help venv demo ui test cluster test-cluster test-faults test-ui soak test-sabotage lint coverage bench clean

@@ -26,6 +26,7 @@ collect_ignore = [
         "faults": "ARGO_RETENTION_TEST_FAULTS",
         "rivals": "ARGO_RETENTION_TEST_FAULTS",
         "wire": "ARGO_RETENTION_TEST_FAULTS",
+        "ui": "ARGO_RETENTION_TEST_UI",
     }.items()
     if variable not in os.environ
 ]
