@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from argo_retention.cli.executing import RunOutcome
+from argo_retention.cli.main import main
 from argo_retention.demo.postgres_server import PostgresServer
 from argo_retention.demo.s3_server import S3Server
 from argo_retention.demo.scenes.fleet import fleet_scene
@@ -15,6 +16,7 @@ from argo_retention.demo.scenes.seed import seed_scene
 from argo_retention_tests.e2e.worlds import JOBS, Servers, World, seed_world, utc_now
 
 SeedWorld = Callable[..., World]
+Cli = Callable[..., tuple[int, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,3 +57,18 @@ def new_seed(servers: Servers, tmp_path: Path) -> Iterator[SeedWorld]:
     """Makes a small seed of its own; the options are those of `seed_world`."""
     with contextlib.ExitStack() as stack:
         yield lambda **options: stack.enter_context(seed_world(servers, tmp_path, **options))
+
+
+@pytest.fixture
+def cli(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """(exit code, what stands on stdout) of a command on the settings of a world."""
+
+    def call(world: World, *args: str) -> tuple[int, str]:
+        settings = tmp_path / "retention.yaml"
+        settings.write_text(world.settings_text)
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([*args, "--config", str(settings)])
+        return int(ended.value.code or 0), capsys.readouterr().out
+
+    return call

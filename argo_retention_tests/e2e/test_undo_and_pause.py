@@ -2,34 +2,13 @@
 
 import gzip
 import json
-from collections.abc import Callable
-from pathlib import Path
 
-import pytest
 import yaml
 
-from argo_retention.cli.main import main
 from argo_retention.core import labels
 from argo_retention.defs.jobs import ARCHIVE_JOB, EXPIRY_JOB, RETENTION_JOB
-from argo_retention_tests.e2e.conftest import SeedWorld
-from argo_retention_tests.e2e.worlds import OUR_FILES, World, later
-
-Cli = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture
-def cli(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """(exit code, what stands on stdout) of a command on the settings of a world."""
-
-    def call(world: World, *args: str) -> tuple[int, str]:
-        settings = tmp_path / "retention.yaml"
-        settings.write_text(world.settings_text)
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main([*args, "--config", str(settings)])
-        return int(ended.value.code or 0), capsys.readouterr().out
-
-    return call
+from argo_retention_tests.e2e.conftest import Cli, SeedWorld
+from argo_retention_tests.e2e.worlds import OUR_FILES, later
 
 
 def test_p1_a_deleted_workflow_is_found_shown_and_made_again_when_the_database_is_gone(

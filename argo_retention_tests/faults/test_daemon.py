@@ -1,25 +1,15 @@
 """P3 by the clock: the real daemon's schedules archive, delete and expire, and its sensor reports."""
 
-import time
-from collections.abc import Callable
-
 import pytest
 
 from argo_retention.cli.executing import dagster_instance
 from argo_retention.defs.keys import LIVE_WORKFLOWS, TRIGGER_TAG
+from argo_retention_tests.faults.test_services_die import wait_for
 from argo_retention_tests.soak.installation import BUCKET, installation
 from argo_retention_tests.soak.judging import OURS, bucket_of, judge, query
 from argo_retention_tests.soak.traffic import Traffic
 
-SECONDS = 300
 WORKFLOWS = 30
-
-
-def wait_for(what: str, condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(1)
 
 
 @pytest.mark.timeout(900)
