@@ -11,7 +11,7 @@ from argo_retention.demo.s3_server import S3Server
 from argo_retention_tests.cluster.seeding import RealServers, put_role
 from argo_retention_tests.cluster.server import RealServer
 from argo_retention_tests.cluster.world import RealWorld
-from argo_retention_tests.e2e.conftest import Worked, new_seed  # noqa: F401
+from argo_retention_tests.e2e.conftest import Worked, cli, new_seed  # noqa: F401
 from argo_retention_tests.e2e.worlds import JOBS, seed_world
 
 VERSION = pytest.StashKey[str]()

@@ -4,7 +4,6 @@ from importlib import import_module
 
 from argo_retention_tests.e2e import test_traps
 from argo_retention_tests.e2e.test_seed_expiry import seed  # noqa: F401
-from argo_retention_tests.e2e.test_undo_and_pause import cli  # noqa: F401
 
 MODULES = [
     import_module(f"argo_retention_tests.e2e.{name}")
