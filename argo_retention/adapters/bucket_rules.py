@@ -3,6 +3,8 @@
 obstore knows objects only; boto3 comes with dagster-aws.
 """
 
+import functools
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +15,8 @@ from argo_retention.core.s3_credentials import S3Credentials
 
 SECONDS = 10
 _NO_RULES = "NoSuchLifecycleConfiguration"
+#: A session is for one thread at a time; its clients are for all.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def read_bucket_rules(location: S3Location, credentials: S3Credentials | None) -> BucketRules:
@@ -65,8 +69,15 @@ def _expirations(answer: Mapping[str, Any]) -> list[LifecycleRule]:
     return found
 
 
-def _client(location: S3Location, credentials: S3Credentials | None) -> Any:
+@functools.cache
+def session() -> Any:
+    """One for the process: it reads megabytes of descriptions of services, which takes 0.2 s."""
     import boto3  # noqa: PLC0415
+
+    return boto3.Session()
+
+
+def _client(location: S3Location, credentials: S3Credentials | None) -> Any:
     from botocore.config import Config  # noqa: PLC0415
 
     endpoint, region = endpoint_and_region(location)
@@ -79,15 +90,16 @@ def _client(location: S3Location, credentials: S3Credentials | None) -> Any:
         if credentials is not None
         else {}
     )
-    return boto3.Session().client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name=region or ("us-east-1" if endpoint else None),
-        config=Config(
-            connect_timeout=SECONDS,
-            read_timeout=SECONDS,
-            retries={"max_attempts": 2},
-            s3={"addressing_style": "path"},
-        ),
-        **keys,
-    )
+    with _ONE_AT_A_TIME:
+        return session().client(
+            "s3",
+            endpoint_url=endpoint,
+            region_name=region or ("us-east-1" if endpoint else None),
+            config=Config(
+                connect_timeout=SECONDS,
+                read_timeout=SECONDS,
+                retries={"max_attempts": 2},
+                s3={"addressing_style": "path"},
+            ),
+            **keys,
+        )

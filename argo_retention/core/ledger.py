@@ -57,6 +57,7 @@ class LockedRow:
     proven_digest: str  # by the ledger
     proven_at: datetime
     logs_settled: bool  # by the ledger, now
+    size: int = 0  # bytes of its JSON, about what the live object takes in etcd
     expired_while_live: bool = False  # no row any more, on purpose; both digests are ""
 
 

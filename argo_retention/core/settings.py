@@ -4,10 +4,12 @@ Everything that Argo knows (database, bucket, TTL) is read from Argo's ConfigMap
 adds rules and overrides. Its JSON Schema is `retention.schema.json` beside this module.
 """
 
+import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -329,9 +331,21 @@ class AlertsSettings(_Model):
     )
 
 
+def _check_owner(owner: str) -> str:
+    name = owner.removeprefix("team:")
+    if name == owner and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", owner):
+        raise ValueError(f"expected an e-mail address or team:NAME, found {owner!r}")
+    if not name:
+        raise ValueError("expected a name after team:")
+    return owner
+
+
 class Settings(_Model):
     """The whole file. `defaults` holds for every cluster; a cluster's own keys win."""
 
+    owners: tuple[Annotated[str, AfterValidator(_check_owner)], ...] = Field(
+        (), description="Owners of the assets in Dagster: e-mail addresses or team:NAME."
+    )
     alerts: AlertsSettings = Field(AlertsSettings(), description="Who is told of what fails.")
     defaults: dict[str, Any] = Field({}, description="Keys of a cluster that hold for all of them.")
     clusters: dict[

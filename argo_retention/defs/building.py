@@ -49,7 +49,9 @@ def build_definitions(
         ]
     jobs = build_jobs()
     return dg.Definitions(
-        assets=assets,
+        assets=dg.map_asset_specs(
+            lambda spec: spec.replace_attributes(owners=settings.owners), assets
+        ),
         asset_checks=checks,
         jobs=jobs,
         schedules=build_schedules(settings),

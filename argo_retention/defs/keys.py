@@ -7,6 +7,7 @@ GROUP = "argo_retention"
 CLUSTER_TAG = "argo_retention/cluster"
 TRIGGER_TAG = "argo_retention/trigger"
 PLAN_TAG = "argo_retention/plan_id"
+DELETES_TAG = "argo_retention/deletes"  # of an asset: what goes through it
 
 
 def key(name: str) -> dg.AssetKey:

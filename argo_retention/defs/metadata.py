@@ -1,41 +1,10 @@
-"""Metadata of materializations: column schema and lineage, counts, and short tables of exceptions."""
+"""Metadata of materializations: counts, and short tables of exceptions."""
 
 from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
 EXCEPTIONS_SHOWN = 50
-
-_TYPES = {
-    "string": "string",
-    "int64": "int",
-    "bool": "bool",
-    "timestamp": "timestamp (UTC)",
-    "map": "map of strings",
-    "strings": "list of strings",
-}
-
-
-def column_schema(types: Mapping[str, str], words: Mapping[str, str]) -> dg.TableSchema:
-    """Columns of a Parquet file with their types and descriptions."""
-    return dg.TableSchema(
-        columns=[
-            dg.TableColumn(name=name, type=_TYPES[kind], description=words[name])
-            for name, kind in types.items()
-        ]
-    )
-
-
-def column_lineage(
-    sources: Mapping[str, Sequence[tuple[dg.AssetKey, str]]],
-) -> dg.TableColumnLineage:
-    """Column → the columns of upstream assets that it comes from."""
-    return dg.TableColumnLineage(
-        deps_by_column={
-            column: [dg.TableColumnDep(asset_key=key, column_name=name) for key, name in deps]
-            for column, deps in sources.items()
-        }
-    )
 
 
 def exceptions_table(rows: Sequence[tuple[str, str, str]]) -> dg.MarkdownMetadataValue:
@@ -62,6 +31,11 @@ def counts_table(what: str, counts: Mapping[str, int]) -> dg.MarkdownMetadataVal
     """Name → how many, most first."""
     ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     return table((what, "workflows"), ordered)
+
+
+def a_second(count: int, seconds: float) -> float:
+    """A rate to one decimal."""
+    return round(count / seconds, 1) if seconds > 0 else 0.0
 
 
 def _cell(text: str) -> str:

@@ -4,9 +4,11 @@ Opened by the first step that asks, closed (and the lease given back) when Dagst
 down, also after a failure, a Terminate or SIGTERM.
 """
 
+import logging
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime
 
 import dagster as dg
@@ -15,6 +17,7 @@ from argo_retention.core.ledger import LeaseGrant
 from argo_retention.core.settings import Settings
 from argo_retention.operations.leasing import leased
 from argo_retention.operations.site import Progress, Site, no_progress
+from argo_retention.operations.telling import telling
 from argo_retention.sites import open_site, utc_now
 
 ROOT_RUN_TAG = "dagster/root_run_id"
@@ -42,8 +45,11 @@ class ArgoSites:
         self._progress = progress
         self._opened: dict[str, tuple[Site, LeaseGrant]] = {}
 
-    def open(self, partition: str) -> tuple[Site, LeaseGrant]:
-        """The site and the lease of this run. Raises LeaseHeldError when another run has it."""
+    def open(self, partition: str, log: logging.Logger) -> tuple[Site, LeaseGrant]:
+        """The site, which tells the step's log how far it is, and the lease of this run.
+
+        Raises LeaseHeldError when another run has it.
+        """
         if partition not in self._opened:
             root_run = self._run.root_run_id or self._run.run_id
             site = self._stack.enter_context(
@@ -61,7 +67,8 @@ class ArgoSites:
                 leased(site, host=socket.gethostname(), is_finished=self._is_finished)
             )
             self._opened[partition] = (site, grant)
-        return self._opened[partition]
+        site, grant = self._opened[partition]
+        return replace(site, progress=telling(log, site.progress)), grant
 
     def _is_finished(self, root_run: str) -> bool:
         """Whether Dagster knows this root run, and it and all its re-executions have ended."""

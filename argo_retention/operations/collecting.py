@@ -56,6 +56,7 @@ class Collected:
     deletions: Sequence[Deletion]  # one for each planned removal, with its outcome
     resolved: Sequence[Deletion]  # intents of earlier runs whose end was found out now
     paused: str = ""  # who paused, since when and why
+    freed_bytes: int = 0  # of JSON, about what those took in etcd
 
     @property
     def deleted(self) -> int:
@@ -119,6 +120,7 @@ def collect(
         outcomes=Counter(_kind(d.outcome) for d in deletions),
         deletions=deletions,
         resolved=resolved,
+        freed_bytes=collector.freed_bytes,
         paused=paused or next((_detail(d.outcome) for d in done if _kind(d.outcome) == PAUSED), ""),
     )
 
@@ -215,6 +217,7 @@ class _Collector:
         self._stop = threading.Event()
         self._failures = 0
         self._done = 0
+        self.freed_bytes = 0  # by what the server said is deleted
         self._lock = threading.Lock()
 
     def run(
@@ -309,6 +312,9 @@ class _Collector:
 
         def report(at: int, result: DeleteResult) -> None:
             outcomes[places[at]] = self._outcome_of(result)
+            if result is DeleteOutcome.DELETED:
+                with self._lock:
+                    self.freed_bytes += rows[intents[places[at]].uid].size
             self._advance(1, total)
 
         if self._applies and places:

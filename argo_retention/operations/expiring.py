@@ -58,6 +58,8 @@ class Expired:
     resumed: int = 0  # of these, units that an earlier run had begun
     not_now: int = 0  # planned or begun, but a fresh look keeps them
     objects: Counter[str] = field(default_factory=Counter)  # deleted, gone, kept, failed
+    row_bytes: int = 0  # that the JSON of the rows took in the table
+    object_bytes: int = 0  # of the log objects that were deleted
     kept_objects: list[str] = field(default_factory=list)  # "bucket/key: why"
     failed: list[str] = field(
         default_factory=list
@@ -284,11 +286,12 @@ class _Expirer:
             return
         # Before: killed after the commit, nobody would know what is missing.
         self._audit.expired(ready, stage="going")
-        gone = set(self._site.archive.expire_rows(self._grant, ready, live_versions=live_versions))
+        gone = self._site.archive.expire_rows(self._grant, ready, live_versions=live_versions)
         stayed = [unit for unit in ready if unit.uid not in gone]
         self._audit.expired(stayed, stage="stayed")
         with self._lock:
             self._result.units_done += len(gone)
+            self._result.row_bytes += sum(gone.values())
             self._result.failed += [
                 f"{unit.namespace}/{unit.name}: its row changed or is in use; the next run looks again"
                 for unit in stayed
@@ -324,9 +327,10 @@ class _Expirer:
         kept: dict[str, list[str]] = defaultdict(list)
         failed: set[str] = set()
         for o, future in zip(objects, futures, strict=True):
-            outcome, why = future.result()
+            outcome, why, size = future.result()
             with self._lock:
                 self._result.objects[outcome] += 1
+                self._result.object_bytes += size
                 if outcome == "kept":
                     kept[o.unit.uid].append(f"{o.bucket}/{o.key}: {why}")
                     self._result.kept_objects.append(f"{o.bucket}/{o.key}: {why}")

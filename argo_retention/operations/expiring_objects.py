@@ -46,17 +46,18 @@ class ObjectDeleter:
         self._keep = keep
         self._unproven = _unproven_live(site, live)
 
-    def delete(self, o: LogObject, others: Sequence[str]) -> tuple[str, str]:
-        """(outcome, why) of one object; never raises but on an interruption."""
+    def delete(self, o: LogObject, others: Sequence[str]) -> tuple[str, str, int]:
+        """(outcome, why, bytes that went) of one object; never raises but on an interruption."""
         if self._stop.is_set():
-            return "failed", "the run was stopped"
+            return "failed", "the run was stopped", 0
         if not o.bucket:
-            return "kept", "its row does not tell the bucket (a template has a location of its own)"
+            why = "its row does not tell the bucket (a template has a location of its own)"
+            return "kept", why, 0
         try:
             store = store_of(self._site, o.bucket, namespace=o.unit.namespace)
             head = store.head(o.key)
             if head is None:
-                return ObjectDeletion.GONE.value, ""
+                return ObjectDeletion.GONE.value, "", 0
             etag = o.etag or head.etag
             guard = object_guard(
                 o.key,
@@ -67,14 +68,14 @@ class ObjectDeleter:
                 owner_in_metadata=head.metadata.get(METADATA_UID, ""),
             )
             if guard:
-                return "kept", guard
+                return "kept", guard, 0
             self._keep(store, o.key)
             outcome = store.delete(o.key, etag=etag)
         except ArgoRetentionError as error:
-            return "failed", str(error).partition("\n")[0]
+            return "failed", str(error).partition("\n")[0], 0
         if outcome is ObjectDeletion.CHANGED:
-            return "kept", "it was overwritten since it was recorded (another ETag)"
-        return outcome.value, ""
+            return "kept", "it was overwritten since it was recorded (another ETag)", 0
+        return outcome.value, "", head.size if outcome is ObjectDeletion.DELETED else 0
 
     def _namesakes(self, o: LogObject) -> frozenset[str]:
         """Live workflows, not proven yet, whose name stands in the key: they may name the object next."""

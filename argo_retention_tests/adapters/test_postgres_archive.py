@@ -315,6 +315,34 @@ def test_overlapping_batches_do_not_wait_for_each_other_for_ever(
     assert world.archive.counts(clustername=CLUSTER, instanceid="")["rows"] == 60
 
 
+def test_p1_a_row_that_changes_while_it_is_waited_for_is_read_as_it_is_then(
+    argo_database: str, world: PostgresArchiveWorld
+) -> None:
+    grant = lease(world.archive)
+    [written] = world.archive.write_rows(grant, [write()])
+    change = (
+        """UPDATE argo_archived_workflows SET workflow = workflow || '{"more": "than before"}'"""
+    )
+    with psycopg.connect(argo_database) as other, ThreadPoolExecutor(1) as threads:
+        other.execute(change)
+
+        def locked():
+            with world.archive.lock_rows(grant, uids=["u1"]) as rows:
+                return rows["u1"]
+
+        waiting = threads.submit(locked)
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        with psycopg.connect(argo_database, autocommit=True) as looks:
+            while looks.execute(waits).fetchone() == (0,):
+                assert not waiting.done(), waiting.result()
+        other.commit()
+        row = waiting.result()
+        found = other.execute("SELECT workflow::text FROM argo_archived_workflows").fetchall()
+
+    assert row.digest != written.digest == row.proven_digest
+    assert [row.size] == [len(text.encode()) for (text,) in found]
+
+
 def test_a_takeover_waits_for_what_the_old_holder_is_writing(world: PostgresArchiveWorld) -> None:
     """The fence: no write of the old holder commits after the new one has its grant."""
     old = lease(world.archive)

@@ -22,8 +22,6 @@ MODULES = [
 FLEET = "the fleet's workflows have ages, uids and versions that a real server gives by itself"
 FAULTS = "a real server does not fail, or change its clock, when it is told to"
 LEFT_OUT = {
-    "test_p1_nothing_is_deleted_when_a_part_is_not_sound": FAULTS,
-    "test_p1_nothing_is_deleted_when_a_part_fails_from_the_snapshot_on": FAULTS,
     "test_p8_no_secret_is_seen_anywhere": FAULTS,
     "test_p7_a_second_run_on_the_whole_fleet_changes_nothing": FLEET,
     **{

@@ -126,7 +126,7 @@ def test_expired_rows_go_with_labels_references_and_proof(world: ArchiveWorld) -
 
     gone = world.archive.expire_rows(grant, [begun], live_versions={})
 
-    assert gone == ["u1"]
+    assert list(gone) == ["u1"]
     assert [r.uid for r in world.archive.rows(clustername=CLUSTER, uids=["u1", "u2"])] == ["u2"]
     assert world.labels(CLUSTER, "u1") == {}
     assert [p.uid for p in world.archive.proven_versions(clustername=CLUSTER)] == ["u2"]
@@ -159,7 +159,8 @@ def test_expiring_again_is_the_same_as_once(world: ArchiveWorld) -> None:
 
     first = world.archive.expire_rows(grant, units, live_versions={})
 
-    assert first == world.archive.expire_rows(grant, units, live_versions={}) == ["u1"]
+    again = world.archive.expire_rows(grant, units, live_versions={})
+    assert (first["u1"] > 0, dict(again)) == (True, {"u1": 0})
     assert world.archive.counts(clustername=CLUSTER, instanceid="")["expired"] == 1
 
 
@@ -170,7 +171,7 @@ def test_a_row_that_changed_since_the_plan_stays(world: ArchiveWorld) -> None:
 
     gone = world.archive.expire_rows(grant, [unit("u1", digest=digests["u1"])], live_versions={})
 
-    assert gone == []
+    assert not gone
     assert world.labels(CLUSTER, "u1") == {"team": "ml"}
 
 
@@ -181,7 +182,7 @@ def test_a_row_that_argo_wrote_anew_with_the_same_content_may_go(world: ArchiveW
 
     gone = world.archive.expire_rows(grant, [unit("u1", digest=digests["u1"])], live_versions={})
 
-    assert gone == ["u1"]
+    assert list(gone) == ["u1"]
 
 
 def test_a_row_that_somebody_holds_is_skipped_without_waiting(world: ArchiveWorld) -> None:
@@ -192,7 +193,7 @@ def test_a_row_that_somebody_holds_is_skipped_without_waiting(world: ArchiveWorl
     with world.hold_row(CLUSTER, "u1"):
         gone = world.archive.expire_rows(grant, units, live_versions={})
 
-    assert gone == ["u2"]
+    assert list(gone) == ["u2"]
     assert list(world.archive.expire_rows(grant, units, live_versions={})) == ["u1", "u2"]
 
 
@@ -205,7 +206,7 @@ def test_rows_of_other_clusters_and_instances_are_untouched(world: ArchiveWorld)
 
     gone = world.archive.expire_rows(grant, [unit("u1", digest=other.digest)], live_versions={})
 
-    assert gone == []
+    assert not gone
     assert world.archive.counts(clustername=CLUSTER, instanceid="other") == before
     assert len(world.archive.rows(clustername="fleet", uids=["u1"])) == 1
 
@@ -273,7 +274,7 @@ def test_a_vanished_unit_remembers_since_when_until_it_is_begun(world: ArchiveWo
 
     world.archive.record_units(grant, [unit(stage="intended")])
     assert vanished(world) == []
-    assert world.archive.expire_rows(grant, [unit()], live_versions={}) == ["u1"]
+    assert dict(world.archive.expire_rows(grant, [unit()], live_versions={})) == {"u1": 0}
     assert vanished(world) == []
 
 

@@ -54,4 +54,5 @@ def _asset(node: Any) -> dict[str, Any]:
         "external": node.is_external,
         "group": node.group_name,
         "kinds": sorted(node.kinds),
+        "tags": {name: value for name, value in node.tags.items() if "/kind/" not in name},
     }

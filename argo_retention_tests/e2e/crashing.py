@@ -93,7 +93,7 @@ def start_command(
 
 def _context() -> Any:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload([f"{__package__}.warm"])
     return context
 
 

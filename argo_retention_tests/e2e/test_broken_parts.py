@@ -39,18 +39,13 @@ def skewed_clock(world: World) -> None:
 
 
 def wrong_password(world: World) -> None:
-    secret = world.ask("GET", "/api/v1/namespaces/argo/secrets/argo-postgres-config")
-    secret["data"]["password"] = "bm90IGl0"
-    del secret["metadata"]["resourceVersion"]
-    world.ask("POST", "/emulator/objects", secret)
+    path = "/api/v1/namespaces/argo/secrets/argo-postgres-config"
+    world.ask("PATCH", path, {"data": {"password": "bm90IGl0"}})
 
 
 def broken_yaml(world: World) -> None:
     path = "/api/v1/namespaces/argo/configmaps/argo-workflows-workflow-controller-configmap"
-    config_map = world.ask("GET", path)
-    config_map["data"]["persistence"] = "archive: [true"
-    del config_map["metadata"]["resourceVersion"]
-    world.ask("POST", "/emulator/objects", config_map)
+    world.ask("PATCH", path, {"data": {"persistence": "archive: [true"}})
 
 
 @pytest.mark.parametrize(
@@ -117,18 +112,20 @@ def remove_bucket(world: World) -> None:
 def behind_switch(
     servers: Servers, folder: Path, part: str, **options: Any
 ) -> Iterator[tuple[World, Callable[[], None]]]:
-    """A seed whose S3 or database is behind a door, and what shuts the door (or breaks the API)."""
+    """A seed whose S3, database or API server is behind a door, and what shuts the door."""
     with contextlib.ExitStack() as stack:
         if part == "api":
             world = stack.enter_context(seed_world(servers, folder, **options))
-            yield world, lambda: world.fault(status=503)
-            return
-        port = (
-            servers.postgres.port if part == "db" else int(servers.s3.endpoint.rpartition(":")[2])
-        )
-        switch = stack.enter_context(Switch(port))
-        options[f"{part}_port"] = switch.port
-        yield stack.enter_context(seed_world(servers, folder, **options)), switch.shut
+            port = world.url.rpartition(":")[2]
+            switch = stack.enter_context(Switch(int(port)))
+            kubeconfig = world.kubeconfig.read_text()
+            world.kubeconfig.write_text(kubeconfig.replace(f":{port}", f":{switch.port}"))
+        else:
+            s3, db = int(servers.s3.endpoint.rpartition(":")[2]), servers.postgres.port
+            switch = stack.enter_context(Switch(db if part == "db" else s3))
+            options[f"{part}_port"] = switch.port
+            world = stack.enter_context(seed_world(servers, folder, **options))
+        yield world, switch.shut
 
 
 @pytest.mark.parametrize("job", [RETENTION_JOB, EXPIRY_JOB])
@@ -149,7 +146,6 @@ def test_p1_nothing_is_deleted_when_a_part_fails_from_the_snapshot_on(
                 shut()
 
         outcome = world.run(job, progress=progress, clock=later(minutes=2))
-        world.mend()
 
         assert state(world) == before
         assert not outcome.success

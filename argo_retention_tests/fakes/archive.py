@@ -256,6 +256,7 @@ class FakeArchive(FakeLedger, FakeExpiry, FakeIdentities):
             proven_digest="" if row is None else proof.version.digest,
             proven_at=proof.version.proven_at,
             logs_settled=self._summary(key).is_settled,
+            size=0 if row is None else len(row.workflow),
             expired_while_live=row is None,
         )
 

@@ -129,8 +129,8 @@ class FakeExpiry(FakeTables):
 
     def expire_rows(
         self, grant: LeaseGrant, units: Sequence[ExpiryUnit], *, live_versions: Mapping[str, int]
-    ) -> Sequence[str]:
-        gone = []
+    ) -> Mapping[str, int]:
+        gone = {}
         with self._fenced("expire_rows", grant, units=units):
             for unit in units:
                 if unit.clustername != grant.clustername:
@@ -145,7 +145,7 @@ class FakeExpiry(FakeTables):
                     continue
                 self._finish(key, grant.instanceid, unit)
                 self._forget(key, live_versions.get(unit.uid))
-                gone.append(unit.uid)
+                gone[unit.uid] = 0 if row is None else len(row.workflow)
         return gone
 
     def _finish(self, key: tuple[str, str], instanceid: str, unit: ExpiryUnit) -> None:

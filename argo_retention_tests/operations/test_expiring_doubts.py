@@ -110,7 +110,7 @@ def test_p7_objects_that_wait_when_the_run_stops_are_left() -> None:
     )
 
     assert uid == unit.uid
-    assert outcome == ("failed", "the run was stopped")
+    assert outcome == ("failed", "the run was stopped", 0)
     assert keys(work) == {"one/one/main.log"}
 
 

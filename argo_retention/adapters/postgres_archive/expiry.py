@@ -88,10 +88,10 @@ class PostgresExpiry(PostgresPart):
 
     def expire_rows(
         self, grant: LeaseGrant, units: Sequence[ExpiryUnit], *, live_versions: Mapping[str, int]
-    ) -> Sequence[str]:
+    ) -> Mapping[str, int]:
         """Small transactions; several threads may work on different units at once."""
         _check(grant, units)
-        gone: list[str] = []
+        gone: dict[str, int] = {}
         for start in range(0, len(units), UNITS_A_TRANSACTION):
             part = units[start : start + UNITS_A_TRANSACTION]
             parameters = {
@@ -102,14 +102,15 @@ class PostgresExpiry(PostgresPart):
                 "live_uids": [unit.uid for unit in part if unit.uid in live_versions],
             }
             with self._sessions.fenced(grant) as connection:
-                found = [row["uid"] for row in connection.execute(_EXPIRY["expire"], parameters)]
+                answer = connection.execute(_EXPIRY["expire"], parameters)
+                found = {row["uid"]: row["bytes"] for row in answer}
                 live = {uid: live_versions[uid] for uid in found if uid in live_versions}
                 if live:
                     scope = {"clustername": grant.clustername, "uids": list(live)}
                     versions = {**scope, "versions": list(live.values())}
                     connection.execute(_EXPIRY["remember"], versions)
                     connection.execute(_EXPIRY["lose_logs"], scope)
-            gone += found
+            gone |= found
         return gone
 
 

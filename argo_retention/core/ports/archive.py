@@ -296,10 +296,11 @@ class Archive(ABC):
     @abstractmethod
     def expire_rows(
         self, grant: LeaseGrant, units: Sequence[ExpiryUnit], *, live_versions: Mapping[str, int]
-    ) -> Sequence[str]:
+    ) -> Mapping[str, int]:
         """Delete rows (labels go by cascade), references and proofs, and record these units as done, in
         one small transaction, rows locked by others skipped. A row with another digest than the unit's
-        stays. Returns the uids whose rows went (or were gone already). A uid in `live_versions` is still in
+        stays. Returns the uids whose rows went, with the bytes that their JSON took in the table (0 where the
+        row was gone already). A uid in `live_versions` is still in
         the cluster at that resourceVersion: its proof stays, at that version and marked
         `expired_while_live`, so that it is neither archived again nor held back as unproven.
         """

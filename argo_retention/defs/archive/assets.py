@@ -1,19 +1,24 @@
 """Log objects and archived workflows: one streaming multi-asset, logs before the row that names them."""
 
+import logging
 from collections.abc import Sequence
 
 import dagster as dg
+from rich.filesize import decimal
 
+from argo_retention.defs import columns
 from argo_retention.defs.keys import (
     ARCHIVED_WORKFLOWS,
     GROUP,
+    LIVE_WORKFLOWS,
     LOG_OBJECTS,
     POD_LOGS,
     WORKFLOW_SNAPSHOT,
 )
-from argo_retention.defs.metadata import column_lineage, exceptions_table
+from argo_retention.defs.metadata import exceptions_table
 from argo_retention.defs.resources import ArgoSites
 from argo_retention.defs.retrying import tried_again
+from argo_retention.defs.story import name_exceptions
 from argo_retention.operations.archiving import Archived, archive_finished
 from argo_retention.operations.early_rules import early_rules
 from argo_retention.operations.labelling import Labelled, label_archived
@@ -24,48 +29,6 @@ LOGS_SETTLED = "no_row_is_without_its_logs_settled"
 ARGO_DELETES = "argo_deletes_nothing_unproven"
 LOGS_OUTLIVE = "no_lifecycle_rule_ends_logs_before_their_rows"
 
-LINEAGE = {
-    "uid": [(WORKFLOW_SNAPSHOT, "uid")],
-    "name": [(WORKFLOW_SNAPSHOT, "name")],
-    "namespace": [(WORKFLOW_SNAPSHOT, "namespace")],
-    "phase": [(WORKFLOW_SNAPSHOT, "phase")],
-    "creationtimestamp": [(WORKFLOW_SNAPSHOT, "created_at")],
-    "workflow": [(WORKFLOW_SNAPSHOT, "uid"), (LOG_OBJECTS, "key")],
-}
-
-ARCHIVE_COLUMNS = dg.TableSchema(
-    columns=[
-        dg.TableColumn("clustername", "varchar(64)", description="Argo's clusterName"),
-        dg.TableColumn("instanceid", "varchar(64)", description="Argo's instanceID, or empty"),
-        dg.TableColumn("uid", "varchar(128)", description="metadata.uid"),
-        dg.TableColumn("name", "varchar(256)", description="metadata.name"),
-        dg.TableColumn("namespace", "varchar(256)", description="metadata.namespace"),
-        dg.TableColumn("phase", "varchar(25)", description="status.phase"),
-        dg.TableColumn("startedat", "timestamp", description="UTC"),
-        dg.TableColumn("finishedat", "timestamp", description="UTC"),
-        dg.TableColumn("creationtimestamp", "timestamp", description="UTC"),
-        dg.TableColumn("workflow", "jsonb", description="the whole object, with its log artifacts"),
-    ]
-)
-
-LOG_COLUMNS = dg.TableSchema(
-    columns=[
-        dg.TableColumn("clustername", "text", description="Argo's clusterName"),
-        dg.TableColumn("uid", "text", description="uid of the workflow"),
-        dg.TableColumn("node_id", "text", description="node of the workflow"),
-        dg.TableColumn("container", "text", description="main container of the pod"),
-        dg.TableColumn(
-            "state", "text", description="stored, not_wanted, lost, unsettled, intended"
-        ),
-        dg.TableColumn("reason", "text", description="why it is not stored"),
-        dg.TableColumn("bucket", "text", description="bucket of the object"),
-        dg.TableColumn("key", "text", description="key of the object"),
-        dg.TableColumn("size", "bigint", description="bytes"),
-        dg.TableColumn("sha256", "text", description="of what we wrote"),
-        dg.TableColumn("etag", "text", description="as S3 gave it; guards deletion"),
-    ]
-)
-
 
 def archive_assets(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     """Build the multi-asset of `argo/log_objects` and `argo/archived_workflows`."""
@@ -75,23 +38,20 @@ def archive_assets(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         specs=[
             dg.AssetSpec(
                 LOG_OBJECTS,
-                deps=[WORKFLOW_SNAPSHOT, POD_LOGS],
+                deps=[LIVE_WORKFLOWS, WORKFLOW_SNAPSHOT, POD_LOGS],
                 description="Logs of finished workflows in S3 under Argo's own keys.",
                 group_name=GROUP,
                 kinds={"s3"},
-                metadata={"dagster/column_schema": LOG_COLUMNS},
+                metadata=columns.LOGS,
                 partitions_def=clusters,
             ),
             dg.AssetSpec(
                 ARCHIVED_WORKFLOWS,
-                deps=[WORKFLOW_SNAPSHOT, LOG_OBJECTS],
+                deps=[LIVE_WORKFLOWS, WORKFLOW_SNAPSHOT, LOG_OBJECTS],
                 description="Rows of argo_archived_workflows, each proven against its live object.",
                 group_name=GROUP,
                 kinds={"postgres"},
-                metadata={
-                    "dagster/column_schema": ARCHIVE_COLUMNS,
-                    "dagster/column_lineage": column_lineage(LINEAGE),
-                },
+                metadata=columns.ARCHIVE,
                 partitions_def=clusters,
             ),
         ],
@@ -126,7 +86,7 @@ def archive_assets(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         context: dg.AssetExecutionContext, argo: dg.ResourceParam[ArgoSites]
     ) -> tuple[dg.MaterializeResult, dg.MaterializeResult]:
         with tried_again():
-            site, grant = argo.open(context.partition_key)
+            site, grant = argo.open(context.partition_key, context.log)
             archived = archive_finished(site, grant)
             labelled = label_archived(site, grant)
             counts = site.archive.counts(
@@ -134,9 +94,34 @@ def archive_assets(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
             )
             risks = at_risk(site, [r.uid for r in archived.refusals if r.reason != "gone"])
             rows = _rows_result(archived, labelled=labelled, rows=counts["rows"], risks=risks)
-            return _logs_result(archived, early=early_rules(site)), rows
+            logs = _logs_result(archived, early=early_rules(site))
+        _tell(context.log, archived, labelled)
+        return logs, rows
 
     return argo_archive_step
+
+
+def _tell(log: logging.Logger, archived: Archived, labelled: Labelled) -> None:
+    log.info(
+        "Of %s finished workflows %s were proven before; %s rows written, %s rows found right, %s labels "
+        "set. %s logs saved (%s).",
+        f"{archived.finished:,}",
+        f"{archived.proven_before:,}",
+        f"{archived.archived:,}",
+        f"{archived.proven_now:,}",
+        f"{labelled.count:,}",
+        f"{archived.saved_logs:,}",
+        decimal(archived.saved_bytes),
+    )
+    name_exceptions(log, [*_refused(archived), *archived.log_exceptions, *_unlabelled(labelled)])
+
+
+def _refused(archived: Archived) -> list[tuple[str, str, str]]:
+    return [(f"{r.namespace}/{r.name}", r.reason, r.sentence) for r in archived.refusals]
+
+
+def _unlabelled(labelled: Labelled) -> list[tuple[str, str, str]]:
+    return [(f"{w.namespace}/{w.name}", "not labelled", why) for w, why in labelled.failed]
 
 
 def _logs_result(archived: Archived, *, early: Sequence[str]) -> dg.MaterializeResult:
@@ -164,8 +149,7 @@ def _rows_result(
     archived: Archived, *, labelled: Labelled, rows: int, risks: Sequence[AtRisk]
 ) -> dg.MaterializeResult:
     late = [r for r in archived.refusals if r.reason not in {"pending", "running", "gone"}]
-    exceptions = [(f"{r.namespace}/{r.name}", r.reason, r.sentence) for r in archived.refusals]
-    unlabelled = [(f"{w.namespace}/{w.name}", "not labelled", why) for w, why in labelled.failed]
+    exceptions = _refused(archived)
     unsettled = archived.log_exceptions
     return dg.MaterializeResult(
         asset_key=ARCHIVED_WORKFLOWS,
@@ -177,7 +161,7 @@ def _rows_result(
             "proven_without_writing": archived.proven_now,
             "labelled": labelled.count,
             "refused": len(late),
-            "exceptions": exceptions_table([*exceptions, *unlabelled]),
+            "exceptions": exceptions_table([*exceptions, *_unlabelled(labelled)]),
         },
         check_results=[
             dg.AssetCheckResult(

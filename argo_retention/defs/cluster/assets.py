@@ -2,15 +2,13 @@
 
 import dagster as dg
 
+from argo_retention.defs import columns
 from argo_retention.defs.keys import GROUP, LIVE_WORKFLOWS, POD_LOGS, WORKFLOW_SNAPSHOT
-from argo_retention.defs.metadata import column_schema, exceptions_table
+from argo_retention.defs.metadata import exceptions_table
 from argo_retention.defs.resources import ArgoSites
 from argo_retention.defs.retrying import tried_again
-from argo_retention.operations.snapshotting import (
-    SNAPSHOT_COLUMNS,
-    SNAPSHOT_SCHEMA,
-    take_snapshot,
-)
+from argo_retention.defs.story import counted, name_exceptions
+from argo_retention.operations.snapshotting import take_snapshot
 from argo_retention.operations.vanishing import not_archived
 
 NONE_LOST = "nothing_left_the_cluster_before_it_was_archived"
@@ -24,6 +22,7 @@ def external_assets(clusters: dg.PartitionsDefinition[str]) -> list[dg.AssetSpec
             description="Workflow objects in the cluster, as Argo's controller leaves them.",
             group_name=GROUP,
             kinds={"kubernetes"},
+            metadata=columns.LIVE,
             partitions_def=clusters,
         ),
         dg.AssetSpec(
@@ -31,6 +30,7 @@ def external_assets(clusters: dg.PartitionsDefinition[str]) -> list[dg.AssetSpec
             description="Logs of the workflows' pods, as long as the pods are there.",
             group_name=GROUP,
             kinds={"kubernetes"},
+            metadata=columns.LOGS_OF_PODS,
             partitions_def=clusters,
         ),
     ]
@@ -46,7 +46,7 @@ def workflow_snapshot(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
         group_name=GROUP,
         kinds={"kubernetes", "parquet"},
         description="A complete, consistent list of the installation's workflows: one Parquet file.",
-        metadata={"dagster/column_schema": column_schema(SNAPSHOT_SCHEMA, SNAPSHOT_COLUMNS)},
+        metadata=columns.SNAPSHOT,
         check_specs=[
             dg.AssetCheckSpec(
                 NONE_LOST,
@@ -60,9 +60,20 @@ def workflow_snapshot(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
         context: dg.AssetExecutionContext, argo: dg.ResourceParam[ArgoSites]
     ) -> dg.MaterializeResult:
         with tried_again():
-            site, grant = argo.open(context.partition_key)
+            site, grant = argo.open(context.partition_key, context.log)
             snapshot = take_snapshot(site, grant)
             lost = not_archived(site, snapshot.vanished)
+        vanished = [(f"{d.namespace}/{d.name}", d.outcome, d.reason) for d in snapshot.vanished]
+        context.log.info(
+            "Listed %s workflows at resourceVersion %s, %s of them finished (%s). Since the last list "
+            "%s vanished that we did not delete.",
+            f"{snapshot.record.live:,}",
+            snapshot.record.resource_version,
+            f"{snapshot.record.finished:,}",
+            counted(snapshot.by_phase),
+            f"{len(vanished):,}",
+        )
+        name_exceptions(context.log, vanished)
         if snapshot.refusal:
             context.log.warning(snapshot.refusal)
         return dg.MaterializeResult(
@@ -75,12 +86,7 @@ def workflow_snapshot(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
                 "resource_version": snapshot.record.resource_version,
                 "refused": snapshot.refusal or "no",
                 "vanished": len(snapshot.vanished),
-                "exceptions": exceptions_table(
-                    [
-                        (f"{each.namespace}/{each.name}", each.outcome, each.reason)
-                        for each in snapshot.vanished
-                    ]
-                ),
+                "exceptions": exceptions_table(vanished),
             },
             check_results=[
                 dg.AssetCheckResult(

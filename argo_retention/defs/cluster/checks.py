@@ -137,7 +137,7 @@ def health(clusters: dg.PartitionsDefinition[str]) -> dg.AssetChecksDefinition:
     def argo_health(
         context: dg.AssetCheckExecutionContext, argo: dg.ResourceParam[ArgoSites]
     ) -> Iterator[dg.AssetCheckResult]:
-        site, _ = argo.open(context.partition_key)
+        site, _ = argo.open(context.partition_key, context.log)
         for key in sorted(context.selected_asset_check_keys, key=str):
             seen = look_at(site, key.name)
             yield dg.AssetCheckResult(

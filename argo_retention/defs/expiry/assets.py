@@ -1,34 +1,35 @@
 """The expiry plan, and its outcome: the only asset through which archive rows and log objects go."""
 
-import dagster as dg
+import time
 
+import dagster as dg
+from rich.filesize import decimal
+
+from argo_retention.defs import columns
 from argo_retention.defs.config import PlanConfig
 from argo_retention.defs.keys import (
     ARCHIVED_WORKFLOWS,
+    DELETES_TAG,
     EXPIRY_OUTCOME,
     EXPIRY_PLAN,
     GROUP,
     LOG_OBJECTS,
     WORKFLOW_SNAPSHOT,
 )
-from argo_retention.defs.metadata import column_lineage, column_schema, exceptions_table, mode_of
+from argo_retention.defs.metadata import (
+    a_second,
+    exceptions_table,
+    mode_of,
+)
 from argo_retention.defs.resources import ArgoSites
 from argo_retention.defs.retrying import tried_again
+from argo_retention.defs.story import counted, name_exceptions
 from argo_retention.errors import PlanRefusedError
 from argo_retention.operations.expiring import expire
 from argo_retention.operations.expiry_plans import (
-    EXPIRY_PLAN_COLUMNS,
-    EXPIRY_PLAN_SCHEMA,
     expiry_reasons,
     make_expiry_plan,
 )
-
-LINEAGE = {
-    **{column: [(ARCHIVED_WORKFLOWS, column)] for column in ("uid", "namespace", "name", "phase")},
-    "finished_at": [(ARCHIVED_WORKFLOWS, "workflow")],
-    "digest": [(ARCHIVED_WORKFLOWS, "workflow")],
-    "live_version": [(WORKFLOW_SNAPSHOT, "resource_version")],
-}
 
 
 def expiry_plan(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
@@ -41,18 +42,28 @@ def expiry_plan(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         group_name=GROUP,
         kinds={"parquet"},
         description="Archive rows past their TTL, which go and which stay, and why.",
-        metadata={
-            "dagster/column_schema": column_schema(EXPIRY_PLAN_SCHEMA, EXPIRY_PLAN_COLUMNS),
-            "dagster/column_lineage": column_lineage(LINEAGE),
-        },
+        metadata=columns.EXPIRIES,
     )
     def expiry_plan(
         context: dg.AssetExecutionContext, argo: dg.ResourceParam[ArgoSites]
     ) -> dg.MaterializeResult:
         with tried_again():
-            site, grant = argo.open(context.partition_key)
+            site, grant = argo.open(context.partition_key, context.log)
             made = make_expiry_plan(site, grant)
-        kept = [d for d in made.plan.decisions if d.verdict.value == "keep"]
+        kept = [
+            (f"{d.namespace}/{d.name}", d.reason.value, d.sentence)
+            for d in made.plan.decisions
+            if d.verdict.value == "keep" and d.reason.value != "within_ttl"
+        ]
+        context.log.info(
+            "Plan %s: %s of %s rows that may be past their TTL would expire (%s).",
+            made.record.plan_id,
+            f"{len(made.plan.removals):,}",
+            f"{len(made.plan.decisions):,}",
+            counted(expiry_reasons(made.plan.decisions)),
+        )
+        if made.plan.refusal:
+            context.log.warning(made.plan.refusal)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": len(made.plan.decisions),
@@ -61,13 +72,7 @@ def expiry_plan(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
                 "remove": len(made.plan.removals),
                 "reasons": dict(expiry_reasons(made.plan.decisions)),
                 "brake": made.plan.refusal or "no",
-                "exceptions": exceptions_table(
-                    [
-                        (f"{d.namespace}/{d.name}", d.reason.value, d.sentence)
-                        for d in kept
-                        if d.reason.value != "within_ttl"
-                    ]
-                ),
+                "exceptions": exceptions_table(kept),
             }
         )
 
@@ -83,6 +88,8 @@ def expiry_outcome(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         partitions_def=clusters,
         group_name=GROUP,
         kinds={"postgres", "s3"},
+        metadata=columns.EXPIRED,
+        tags={DELETES_TAG: "rows-and-logs"},
         description=(
             "What became of the plan: rows, labels and log objects that went as one unit. "
             "In mode observe (the default) nothing is deleted."
@@ -93,13 +100,12 @@ def expiry_outcome(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         config: PlanConfig,
         argo: dg.ResourceParam[ArgoSites],
     ) -> dg.MaterializeResult:
-        site, grant = argo.open(context.partition_key)
+        site, grant = argo.open(context.partition_key, context.log)
+        begun = time.monotonic()
         try:
             expired = expire(site, grant, plan_id=config.plan_id)
         except PlanRefusedError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from error
-        for failure in expired.failed[:20]:
-            context.log.warning("%s", failure)
         kept = [
             (place, "kept", why)
             for place, _, why in (text.partition(": ") for text in expired.kept_objects)
@@ -108,13 +114,28 @@ def expiry_outcome(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
             (place, "failed", why)
             for place, _, why in (text.partition(": ") for text in expired.failed)
         ]
+        mode = mode_of(applied=expired.applied, paused=expired.paused)
+        context.log.info(
+            "Plan %s, mode %s: %s of %s rows expired (%s); log objects: %s (%s).",
+            expired.plan.plan_id,
+            mode,
+            f"{expired.units_done:,}",
+            f"{expired.planned:,}",
+            decimal(expired.row_bytes),
+            counted(expired.objects),
+            decimal(expired.object_bytes),
+        )
+        name_exceptions(context.log, [*failed, *kept])
         return dg.MaterializeResult(
             metadata={
                 "plan_id": expired.plan.plan_id,
-                "mode": mode_of(applied=expired.applied, paused=expired.paused),
+                "mode": mode,
                 "paused": expired.paused or "no",
                 "planned": expired.planned,
                 "expired": expired.units_done,
+                "expired_per_second": a_second(expired.units_done, time.monotonic() - begun),
+                "freed_database_bytes": expired.row_bytes,
+                "freed_bucket_bytes": expired.object_bytes,
                 "resumed": expired.resumed,
                 "kept_by_a_fresh_look": expired.not_now,
                 "objects": dict(expired.objects),

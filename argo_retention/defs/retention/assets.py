@@ -1,11 +1,16 @@
 """The retention plan, and its outcome: the only asset through which workflows leave the cluster."""
 
+import time
+
 import dagster as dg
+from rich.filesize import decimal
 
 from argo_retention.core.reasons import OUTCOMES
+from argo_retention.defs import columns
 from argo_retention.defs.config import RetentionOutcomeConfig
 from argo_retention.defs.keys import (
     ARCHIVED_WORKFLOWS,
+    DELETES_TAG,
     GROUP,
     LOG_OBJECTS,
     PLAN_TAG,
@@ -13,32 +18,26 @@ from argo_retention.defs.keys import (
     RETENTION_PLAN,
     WORKFLOW_SNAPSHOT,
 )
-from argo_retention.defs.metadata import column_lineage, column_schema, exceptions_table, mode_of
+from argo_retention.defs.metadata import (
+    a_second,
+    exceptions_table,
+    mode_of,
+)
 from argo_retention.defs.resources import ArgoSites
-from argo_retention.defs.retention.looks import looks_of
+from argo_retention.defs.retention.looks import looks_of, table_of
 from argo_retention.defs.retrying import tried_again
+from argo_retention.defs.story import counted, name_exceptions
 from argo_retention.errors import DatabaseError, ObjectStoreError, PlanRefusedError
 from argo_retention.operations.collecting import collect
 from argo_retention.operations.plan_figures import difference, last_plan
 from argo_retention.operations.planning import (
-    PLAN_COLUMNS,
-    PLAN_SCHEMA,
     make_plan,
+    refused,
     unproven_removals,
 )
 from argo_retention.operations.tidying import tidy
 
 PLANNED_IS_PROVEN = "nothing_planned_is_unproven"
-
-LINEAGE = {
-    **{
-        column: [(WORKFLOW_SNAPSHOT, column)]
-        for column in ("uid", "namespace", "name", "phase", "created_at", "resource_version")
-    },
-    "finished_at": [(ARCHIVED_WORKFLOWS, "workflow")],
-    "lost_logs": [(LOG_OBJECTS, "state")],
-    "verdict": [(WORKFLOW_SNAPSHOT, "labels"), (ARCHIVED_WORKFLOWS, "uid"), (LOG_OBJECTS, "state")],
-}
 
 
 def retention_plan(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
@@ -51,10 +50,7 @@ def retention_plan(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         group_name=GROUP,
         kinds={"parquet"},
         description="What policy keeps and removes, and why, for every workflow: one Parquet file.",
-        metadata={
-            "dagster/column_schema": column_schema(PLAN_SCHEMA, PLAN_COLUMNS),
-            "dagster/column_lineage": column_lineage(LINEAGE),
-        },
+        metadata=columns.PLAN,
         check_specs=[
             dg.AssetCheckSpec(
                 PLANNED_IS_PROVEN,
@@ -69,7 +65,7 @@ def retention_plan(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         context: dg.AssetExecutionContext, argo: dg.ResourceParam[ArgoSites]
     ) -> dg.MaterializeResult:
         with tried_again():
-            site, grant = argo.open(context.partition_key)
+            site, grant = argo.open(context.partition_key, context.log)
             before = last_plan(site)
             made = make_plan(site, grant)
             unproven = unproven_removals(site, made.plan)
@@ -78,6 +74,17 @@ def retention_plan(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
             tidy(site, grant)
         except (DatabaseError, ObjectStoreError) as error:  # the next run drops what is old
             context.log.warning("Old snapshots and plans stay for now: %s", error)
+        held_back = refused(made.plan.decisions)
+        context.log.info(
+            "Plan %s: %s of %s workflows would go, %s are held back.",
+            made.record.plan_id,
+            f"{len(made.plan.removals):,}",
+            f"{len(made.plan.decisions):,}",
+            f"{len(held_back):,}",
+        )
+        name_exceptions(context.log, table_of(held_back))
+        if made.plan.refusal:
+            context.log.warning(made.plan.refusal)
         context.instance.add_run_tags(context.run.run_id, {PLAN_TAG: made.record.plan_id})
         return dg.MaterializeResult(
             metadata=looks_of(made, diff, now=site.clock()),
@@ -101,7 +108,9 @@ def retention_outcome(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
         deps=[RETENTION_PLAN],
         partitions_def=clusters,
         group_name=GROUP,
-        kinds={"kubernetes"},
+        kinds={"kubernetes", "postgres"},
+        metadata=columns.OUTCOME,
+        tags={DELETES_TAG: "workflows"},
         description=(
             "What became of the plan: deleted workflows with their proof. "
             "In mode observe (the default) nothing is deleted."
@@ -112,33 +121,41 @@ def retention_outcome(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
         config: RetentionOutcomeConfig,
         argo: dg.ResourceParam[ArgoSites],
     ) -> dg.MaterializeResult:
-        site, grant = argo.open(context.partition_key)
+        site, grant = argo.open(context.partition_key, context.log)
+        begun = time.monotonic()
         try:
             collected = collect(
                 site, grant, plan_id=config.plan_id, allow_deletions=config.allow_deletions
             )
         except PlanRefusedError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from error
-        problems = collected.problems
-        for deletion in problems[:20]:
-            context.log.warning("%s/%s: %s", deletion.namespace, deletion.name, deletion.outcome)
+        mode = mode_of(applied=collected.applied, paused=collected.paused)
+        context.log.info(
+            "Plan %s, mode %s: %s. About %s of etcd freed.",
+            collected.plan.plan_id,
+            mode,
+            counted(collected.outcomes),
+            decimal(collected.freed_bytes),
+        )
+        stayed = [
+            (f"{d.namespace}/{d.name}", *_reason_and_sentence(d.outcome))
+            for d in collected.deletions
+            if d.outcome not in {"deleted", "observed"}
+        ]
+        name_exceptions(context.log, stayed)
         return dg.MaterializeResult(
             metadata={
                 "plan_id": collected.plan.plan_id,
-                "mode": mode_of(applied=collected.applied, paused=collected.paused),
+                "mode": mode,
                 "paused": collected.paused or "no",
                 "planned": collected.plan.removals,
                 "deleted": collected.deleted,
+                "deleted_per_second": a_second(collected.deleted, time.monotonic() - begun),
+                "freed_etcd_bytes": collected.freed_bytes,
                 "outcomes": dict(collected.outcomes),
                 "resolved_from_earlier_runs": len(collected.resolved),
-                "refused": len(problems),
-                "exceptions": exceptions_table(
-                    [
-                        (f"{d.namespace}/{d.name}", *_reason_and_sentence(d.outcome))
-                        for d in collected.deletions
-                        if d.outcome not in {"deleted", "observed"}
-                    ]
-                ),
+                "refused": len(collected.problems),
+                "exceptions": exceptions_table(stayed),
             }
         )
 

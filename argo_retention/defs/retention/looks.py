@@ -36,19 +36,20 @@ def looks_of(made: MadePlan, diff: Difference, *, now: datetime) -> Mapping[str,
         "waiting": sum(1 for d in decisions if d.reason is Reason.WAITING),
         "by_rule_and_namespace": _groups(decisions),
         "by_age": _ages(decisions, now=now),
-        "removals": exceptions_table(
-            [(f"{d.namespace}/{d.name}", d.reason.value, d.sentence) for d in made.plan.removals]
-        ),
+        "removals": exceptions_table(table_of(made.plan.removals)),
         "difference": _difference(diff),
         "reasons": dict(reasons_of(decisions)),
         "lost_logs": sum(d.lost_logs for d in made.plan.removals),
         "refused": len(held_back),
         "refused_reasons": dict(reasons_of(held_back)),
         "brake": made.plan.refusal or "no",
-        "exceptions": exceptions_table(
-            [(f"{d.namespace}/{d.name}", d.reason.value, d.sentence) for d in held_back]
-        ),
+        "exceptions": exceptions_table(table_of(held_back)),
     }
+
+
+def table_of(decisions: Sequence[Decision]) -> list[tuple[str, str, str]]:
+    """(workflow, reason, sentence) of each."""
+    return [(f"{d.namespace}/{d.name}", d.reason.value, d.sentence) for d in decisions]
 
 
 def _groups(decisions: Sequence[Decision]) -> Any:

@@ -131,13 +131,13 @@ held AS MATERIALIZED (
 expired AS (
     DELETE FROM argo_archived_workflows
     WHERE ctid = ANY (ARRAY(SELECT place FROM held))
-    RETURNING uid
+    RETURNING uid, pg_column_size(workflow) AS bytes
 ),
 
 gone AS MATERIALIZED (
-    SELECT uid FROM expired
+    SELECT uid, bytes FROM expired
     UNION ALL
-    SELECT unit.uid
+    SELECT unit.uid, 0
     FROM unit
     WHERE
         unit.uid NOT IN (SELECT uid FROM expired)
@@ -172,7 +172,7 @@ done AS (
     SET stage = 'done', at = clock_timestamp()
 )
 
-SELECT uid FROM gone;
+SELECT uid, bytes FROM gone;
 
 -- name: remember
 -- Proofs of live workflows whose row expired: neither archived again nor held back as unproven.

@@ -40,9 +40,11 @@ WHERE
     AND p.proven_version IN (v.resource_version, v.live_version);
 
 -- name: lock_rows
--- Rows read again just before deletion, with what the ledger says; nobody changes them until the end.
+-- Rows read again just before deletion, with what the ledger says; nobody changes them until the end. The
+-- text is made twice: a subquery that makes it once would keep that of before the wait for a lock.
 SELECT
-    r.uid, md5(r.workflow::text) AS digest, v.resource_version, v.live_version,
+    r.uid, md5(r.workflow::text) AS digest, octet_length(r.workflow::text) AS size,
+    v.resource_version, v.live_version,
     v.digest AS proven_digest, v.proven_at,
     NOT EXISTS (
         SELECT
