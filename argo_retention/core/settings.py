@@ -343,6 +343,10 @@ def _check_owner(owner: str) -> str:
 class Settings(_Model):
     """The whole file. `defaults` holds for every cluster; a cluster's own keys win."""
 
+    executor: Literal["in_process", "k8s_job"] = Field(
+        "in_process",
+        description="Where steps run: in the process of their run, or each as a Kubernetes Job.",
+    )
     owners: tuple[Annotated[str, AfterValidator(_check_owner)], ...] = Field(
         (), description="Owners of the assets in Dagster: e-mail addresses or team:NAME."
     )

@@ -18,6 +18,7 @@ from argo_retention.defs.resources import argo_resource
 from argo_retention.defs.retention.assets import retention_outcome, retention_plan
 from argo_retention.defs.schedules import build_schedules
 from argo_retention.defs.sensors import build_sensors
+from argo_retention.errors import ConfigurationError
 from argo_retention.operations.site import Progress, no_progress
 from argo_retention.sites import utc_now
 
@@ -79,9 +80,23 @@ def build_location(
 ) -> dg.Definitions:
     """The same as a code location of its own: steps run in the process of their run.
 
-    They are few and coarse, and a process for each costs two seconds.
+    They are few and coarse, and a process for each costs two seconds. Raises ConfigurationError where
+    `executor` needs what is not installed.
     """
     return dg.Definitions.merge(
         build_definitions(settings, clock=clock, progress=progress),
-        dg.Definitions(executor=dg.in_process_executor),
+        dg.Definitions(executor=_executor(settings)),
     )
+
+
+def _executor(settings: Settings) -> dg.ExecutorDefinition:
+    if settings.executor == "in_process":
+        return dg.in_process_executor
+    try:
+        from dagster_k8s import k8s_job_executor  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise ConfigurationError(
+            "executor: k8s_job needs dagster-k8s, which is not installed.\n"
+            "Install argo-retention[k8s] where runs are executed, or leave executor out."
+        ) from error
+    return k8s_job_executor

@@ -74,7 +74,10 @@ class PostgresFacts(PostgresPart):
                     # Also for users who may not make tables, once somebody else has.
                     return []
             connection.execute(_FACTS["lock_migrations"])
-            connection.execute(_FACTS["make_schema"])
+            found = connection.execute(_FACTS["has_schema"]).fetchone() or {}
+            if not found["has_schema"]:
+                connection.execute(_FACTS["make_schema"])
+            connection.execute(_FACTS["make_migrations"])
             done = {row["name"] for row in connection.execute(_FACTS["migrations"])}
             missing = {name: text for name, text in migrations().items() if name not in done}
             for name, text in missing.items():

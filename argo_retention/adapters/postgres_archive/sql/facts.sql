@@ -61,9 +61,16 @@ ORDER BY c.relname;
 -- One at a time; the number is ours alone, and the lock ends with the transaction.
 SELECT set_config('lock_timeout', '60s', true), pg_advisory_xact_lock(hashtext('argo_retention'), 1);
 
+-- name: has_schema
+-- Whether our schema is there: IF NOT EXISTS asks for the right to make one all the same.
+SELECT to_regnamespace('argo_retention') IS NOT NULL AS has_schema;
+
 -- name: make_schema
--- Our schema, with the list of what was done to it.
-CREATE SCHEMA IF NOT EXISTS argo_retention;
+-- Our schema.
+CREATE SCHEMA argo_retention;
+
+-- name: make_migrations
+-- The list of what was done to it.
 CREATE TABLE IF NOT EXISTS argo_retention.migrations (
     name text        NOT NULL PRIMARY KEY,
     at   timestamptz NOT NULL DEFAULT clock_timestamp()

@@ -11,7 +11,7 @@ from argo_retention.core.settings_file import parse_settings
 from argo_retention.demo.scenes.scene import RULES
 from argo_retention.operations.doctoring.rights import needed_rights
 
-DEPLOY = Path(__file__).parent.parent / "deploy"
+DEPLOY = Path(__file__).parents[2] / "deploy"
 OWN = """
 clusters:
   prod:
