@@ -24,6 +24,7 @@ from argo_retention.core.settings import ClusterSettings, Settings
 from argo_retention.core.settings_file import parse_settings
 from argo_retention.defs.config import RetentionOutcomeConfig
 from argo_retention.operations.snapshotting import SNAPSHOT_COLUMNS
+from argo_retention_tests import cookbook
 from argo_retention_tests.defs.described import described, location
 from benchmarks.readme_table import filled, read_figures, rendered
 
@@ -206,12 +207,12 @@ def test_examples_parse(document: str) -> None:
 
 
 def test_examples_of_settings_can_be_read() -> None:
-    everything = blocks("README.md", "yaml")
-    examples = [text for text in everything if not text.startswith("type: ")]  # a component's
+    everything = [(name, text) for name in DOCUMENTS for text in blocks(name, "yaml")]
+    examples = [(name, text) for name, text in everything if text.startswith("clusters:")]
 
-    assert len(examples) >= 3
-    for text in examples:
-        assert parse_settings(text, source="README.md").clusters
+    assert {name for name, _ in examples} >= {"README.md", "docs/getting-started.md"}
+    for name, text in examples:
+        assert parse_settings(text, source=name).clusters
 
 
 def test_the_example_of_a_host_location_runs(
@@ -248,6 +249,12 @@ def test_the_operations_guide_explains_each_reason() -> None:
 
 def test_the_operations_guide_explains_each_state_of_a_log() -> None:
     assert sorted(first_column("state", OPERATIONS)) == sorted(LogState)
+
+
+def test_the_cookbook_says_what_its_policies_do() -> None:
+    """Where a change is meant: `python -m argo_retention_tests.cookbook` writes it anew."""
+    assert cookbook.page() == TEXTS["docs/policy-cookbook.md"]
+    assert len(cookbook.RECIPES["recipes"]) >= 12
 
 
 def test_figures_are_filled_in_between_their_marks() -> None:

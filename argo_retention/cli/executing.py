@@ -17,7 +17,6 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepo
 from argo_retention.core.settings import Settings
 from argo_retention.defs.building import build_location
 from argo_retention.defs.failures import failure_of
-from argo_retention.defs.keys import CLUSTER_TAG
 from argo_retention.errors import ConfigurationError
 from argo_retention.operations.site import Progress
 from argo_retention.sites import utc_now
@@ -82,7 +81,6 @@ def run_job(
         run_config={**QUIET, **(run_config or {})},
         tags={
             **definition.get_tags_for_partition_key(cluster, selected_asset_keys=None),
-            CLUSTER_TAG: cluster,
             "user": by_whom,
         },
         remote_job_origin=RemoteRepositoryOrigin(location, REPOSITORY).get_job_origin(job),

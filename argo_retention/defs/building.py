@@ -48,7 +48,7 @@ def build_definitions(
             health(clusters),
             *watching_checks(settings, clock=clock),
         ]
-    jobs = build_jobs()
+    jobs = build_jobs(clusters)
     return dg.Definitions(
         assets=dg.map_asset_specs(
             lambda spec: spec.replace_attributes(owners=settings.owners), assets

@@ -7,6 +7,7 @@ import dagster as dg
 
 from argo_retention.defs.keys import (
     ARCHIVED_WORKFLOWS,
+    CLUSTER_TAG,
     EXPIRY_OUTCOME,
     EXPIRY_PLAN,
     LOG_OBJECTS,
@@ -48,11 +49,22 @@ _SELECTIONS: Mapping[str, tuple[Sequence[dg.AssetKey], str]] = {
 }
 
 
-def build_jobs() -> list[Any]:
-    """All jobs (Dagster does not export the type that `define_asset_job` returns)."""
+def build_jobs(clusters: dg.PartitionsDefinition[str]) -> list[Any]:
+    """All jobs (Dagster does not export the type that `define_asset_job` returns).
+
+    Each run has the tag of its cluster, however it was launched: the queue's limit counts by it.
+    """
+    tagged = dg.PartitionedConfig(
+        partitions_def=clusters,
+        run_config_for_partition_key_fn=lambda _: {},
+        tags_for_partition_key_fn=lambda cluster: {CLUSTER_TAG: cluster},
+    )
     return [
         dg.define_asset_job(
-            name, selection=dg.AssetSelection.assets(*keys), description=description
+            name,
+            selection=dg.AssetSelection.assets(*keys),
+            description=description,
+            config=tagged,
         )
         for name, (keys, description) in _SELECTIONS.items()
     ]

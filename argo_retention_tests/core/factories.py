@@ -7,9 +7,10 @@ from typing import Any
 from msgspec import structs
 
 from argo_retention.core import labels
+from argo_retention.core.durations import parse_ttl
 from argo_retention.core.ledger import ExpiryCandidate, ExpiryUnit
 from argo_retention.core.live_workflows import LiveWorkflow, OwnerReference
-from argo_retention.core.logs import LogRecord, LogSource, LogState
+from argo_retention.core.logs import LogRecord, LogSource, LogState, LogSummary
 from argo_retention.core.opinions import Candidate
 from argo_retention.core.policy import Brakes, Policy, RetentionPolicy
 from argo_retention.core.proofs import Facts, ProvenVersion
@@ -177,3 +178,37 @@ def log_record(**overrides: Any) -> LogRecord:
         etag='"e"',
     )
     return structs.replace(plain, **overrides)
+
+
+WORDS: dict[str, dict[str, Any]] = {
+    "held": {"annotations": {labels.HOLD: "wanted for the audit"}},
+    "unproven": {"proof": None},
+    "unsettled": {"logs": LogSummary(unsettled=1, first_reason="its log answered 403")},
+    "young": {"proven_at": NOW - timedelta(seconds=1)},
+    "artifact-gc": {"artifact_gc_deletes_logs": True},
+    "deleting": {"deleting": True},
+}
+
+
+def read_workflow(line: str) -> Candidate:
+    """A candidate from a line of testdata/policy_cases.yaml: namespace/name, phase, age, and more words."""
+    path, phase, age, *words = line.split()
+    namespace, name = path.split("/")
+    given: dict[str, Any] = {"namespace": namespace, "name": name, "phase": phase}
+    given |= {"age": parse_ttl(age), "labels": {}}
+    for word in words:
+        key, _, value = word.partition("=")
+        if word in WORDS:
+            given |= WORDS[word]
+        elif key == "ttl":
+            given["ttl_seconds"] = int(parse_ttl(value).total_seconds())
+        elif key == "template":
+            given["template"] = value
+        elif key == "owner":
+            given["owners"] = (f"uid-{value.replace('/', '-')}",)
+        elif key == "finished":
+            known = {"absent": None, "tomorrow": NOW + DAY}
+            given["finished_at"] = known[value] if value in known else NOW - parse_ttl(value)
+        else:
+            given["labels"][key] = value
+    return candidate(**given)
