@@ -135,6 +135,34 @@ def test_another_location_depends_on_our_assets_without_importing_us() -> None:
     assert merged.resolve_job_def("plan_job").name == "plan_job"
 
 
+@pytest.mark.parametrize("arguments", [("check", "defs"), ("list", "defs", "--json")], ids=" ".join)
+def test_dg_takes_our_own_project_without_a_word_of_warning(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    settings = tmp_path / "retention.yaml"
+    settings.write_text("clusters: {production: {}}\n")
+    ended = subprocess.run(
+        [str(BIN / "dg"), *arguments],
+        cwd=Path(__file__).parent.parent,
+        env={
+            **os.environ,
+            "ARGO_RETENTION_CONFIG": str(settings),
+            "VIRTUAL_ENV": str(BIN.parent),
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
+    )
+
+    said = f"{ended.stdout}\n{ended.stderr}".splitlines()
+    assert ended.returncode == 0, said
+    assert [line for line in said if "warning" in line.lower()] == []
+    if arguments[0] == "check":
+        assert "All definitions loaded successfully." in said
+
+
 def test_our_own_location_loads_with_nothing_but_dagsters_own_notices(tmp_path: Path) -> None:
     settings = tmp_path / "retention.yaml"
     settings.write_text("clusters: {production: {}}\n")

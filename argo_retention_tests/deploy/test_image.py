@@ -7,7 +7,6 @@ capabilities, every mount read-only but for one scratch folder in the place of /
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -63,12 +62,6 @@ def in_the_image(arguments: list[str], **environment: str) -> subprocess.Popen[s
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-@pytest.fixture(autouse=True)
-def _namespaces() -> None:
-    if not shutil.which("unshare"):
-        pytest.skip("unshare, of util-linux, is not here")
 
 
 def test_the_root_file_system_of_these_tests_cannot_be_written() -> None:

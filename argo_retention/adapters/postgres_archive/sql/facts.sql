@@ -62,8 +62,9 @@ ORDER BY c.relname;
 SELECT set_config('lock_timeout', '60s', true), pg_advisory_xact_lock(hashtext('argo_retention'), 1);
 
 -- name: has_schema
--- Whether our schema is there: IF NOT EXISTS asks for the right to make one all the same.
-SELECT to_regnamespace('argo_retention') IS NOT NULL AS has_schema;
+-- Whether our schema is there: IF NOT EXISTS asks for the right to make one all the same. From the catalog, since
+-- to_regnamespace may remember what was so before the lock was waited for.
+SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'argo_retention') AS has_schema;
 
 -- name: make_schema
 -- Our schema.
