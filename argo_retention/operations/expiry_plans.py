@@ -15,6 +15,7 @@ from argo_retention.core.expiry_planning import (
 )
 from argo_retention.core.ledger import ExpiryUnit, LeaseGrant, PlanRecord
 from argo_retention.core.live_workflows import LiveWorkflow
+from argo_retention.core.logs import LogRecord
 from argo_retention.core.reasons import Reason, Verdict
 from argo_retention.errors import PlanRefusedError
 from argo_retention.operations.garbage import rare_collections
@@ -134,6 +135,14 @@ def expiry_plan_now(
         holds=holds_now(site),
         held_live=live_holds(workflows),
         total_rows=counts["rows"],
+    )
+
+
+def unnamed_logs(site: Site) -> Sequence[LogRecord]:
+    """Stored logs of rows that are there, which no reference names: the first fifty. There should be none."""
+    installation = site.installation
+    return site.archive.unnamed_logs(
+        clustername=installation.clustername, instanceid=installation.instanceid
     )
 
 

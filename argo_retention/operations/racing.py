@@ -6,19 +6,23 @@ Argo looks at its keys all the time, and deletes without a word. What is proven 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from argo_retention.core import labels
+from argo_retention.core.durations import format_duration
 from argo_retention.core.live_workflows import LiveWorkflow
-from argo_retention.core.manifests import section
+from argo_retention.core.manifests import decode, section
 from argo_retention.core.phases import WorkflowPhase
+from argo_retention.core.proofs import facts_of
 from argo_retention.errors import ArgoRetentionError
 from argo_retention.operations.site import Site
 from argo_retention.operations.snapshotting import stream_snapshot
 
 #: CronWorkflow's own defaults for successfulJobsHistoryLimit and failedJobsHistoryLimit.
 CRON_LIMITS = {True: 3, False: 1}
+#: Of those that are not proven, how many are fetched for their own ttlStrategy.
+LOOKED_INTO = 50
 _LIMIT_KEYS = {True: "successfulJobsHistoryLimit", False: "failedJobsHistoryLimit"}
 
 
@@ -35,7 +39,7 @@ def at_risk(site: Site, unproven: Sequence[str]) -> Sequence[AtRisk]:
     """Of these uids, which are not proven, those that a key of Argo's deletes.
 
     By the snapshot of this root run: ranks are by creation, as Argo counts. A workflow's own ttlStrategy is
-    in its spec, which is not looked at here: it counts where workflowDefaults has one. Raises
+    in its spec, which is fetched for the first LOOKED_INTO that nothing else endangers. Raises
     ListIncompleteError.
     """
     wanted = set(unproven)
@@ -49,15 +53,18 @@ def at_risk(site: Site, unproven: Sequence[str]) -> Sequence[AtRisk]:
         if labels.CRON_WORKFLOW in workflow.labels:
             by_cron[_cron_key(workflow)].append(workflow.created_at)
     limits = _CronLimits(site)
-    found = []
+    found, looked_into = [], 0
     for workflow in finished:
         if workflow.uid not in wanted:
             continue
         risk = (
             _by_count(site, workflow, by_phase[workflow.phase])
             or _by_cron(workflow, by_cron, limits)
-            or _by_ttl(site, workflow)
+            or _by_default_ttl(site, workflow)
         )
+        if risk is None and looked_into < LOOKED_INTO:
+            looked_into += 1
+            risk = _by_own_ttl(site, workflow)
         if risk is not None:
             found.append(risk)
     return found
@@ -103,7 +110,7 @@ def _by_cron(
     )
 
 
-def _by_ttl(site: Site, workflow: LiveWorkflow) -> AtRisk | None:
+def _by_default_ttl(site: Site, workflow: LiveWorkflow) -> AtRisk | None:
     spec = section(site.installation.argo.workflow_defaults, "spec")
     strategy = section(spec, "ttlStrategy")
     if not strategy:
@@ -113,6 +120,22 @@ def _by_ttl(site: Site, workflow: LiveWorkflow) -> AtRisk | None:
         path=workflow.path,
         key="ttlStrategy",
         sentence=f"workflowDefaults has {shown}",
+    )
+
+
+def _by_own_ttl(site: Site, workflow: LiveWorkflow) -> AtRisk | None:
+    """Its ttlStrategy, or that of its template; nothing is said where it cannot be read."""
+    try:
+        body = site.cluster.get_workflow(namespace=workflow.namespace, name=workflow.name)
+        facts = facts_of(decode(body)) if body is not None else None
+    except ArgoRetentionError:
+        return None
+    if facts is None or facts.ttl_seconds is None:
+        return None
+    return AtRisk(
+        path=workflow.path,
+        key="ttlStrategy",
+        sentence=f"its own keeps it {format_duration(timedelta(seconds=facts.ttl_seconds))} after its end",
     )
 
 

@@ -14,7 +14,9 @@ from argo_retention_tests.contracts.archive_worlds import (
     deletion,
     lease,
     log,
+    reference,
     unit,
+    write,
 )
 
 
@@ -51,6 +53,23 @@ def test_sizes_are_those_of_logs_that_have_not_expired_and_of_argos_tables(
 
     assert sizes["logs"] == 200
     assert sizes["archive"] > 0
+
+
+def test_a_stored_log_that_its_row_does_not_name_is_named(world: ArchiveWorld) -> None:
+    grant = lease(world.archive)
+    named, unnamed, anywhere = (log("u1", node_id=n, key=n) for n in ("a", "b", "c"))
+    lost = log("u1", node_id="d", key="d", state=LogState.LOST)
+    references = [reference("u1", "a"), reference("u1", "c", bucket="")]
+    world.archive.write_rows(
+        grant,
+        [write("u1", logs=[named, unnamed, anywhere, lost], references=references), write("u2")],
+    )
+    world.archive.record_logs(grant, [log("without-row", key="e")])
+
+    found = world.archive.unnamed_logs(clustername=CLUSTER, instanceid="")
+
+    assert [(each.uid, each.node_id) for each in found] == [("u1", "b")]
+    assert world.archive.unnamed_logs(clustername=CLUSTER, instanceid="other") == []
 
 
 # -- forgetting -------------------------------------------------------------------------------------------

@@ -111,3 +111,12 @@ def test_durations_and_selectors_may_be_given_as_values() -> None:
 def test_values_that_cannot_be_meant_are_refused(text: str, expected: str) -> None:
     with pytest.raises(ConfigurationError, match=expected):
         parse_settings(f"clusters: {{a: {{{text}}}}}", source="retention.yaml")
+
+
+@pytest.mark.parametrize(
+    ("owner", "says"),
+    [("team:", "name after team:"), ("platform", "e-mail address or team:NAME")],
+)
+def test_an_owner_that_dagster_would_not_take_is_named(owner: str, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        parse_settings(f"owners: ['{owner}']\nclusters: {{production: {{}}}}", source="r.yaml")

@@ -292,6 +292,22 @@ class FakeArchive(FakeLedger, FakeExpiry, FakeIdentities):
             ]
         return sorted(found, key=lambda named: (named.uid, named.bucket, named.key))
 
+    def unnamed_logs(self, *, clustername: str, instanceid: str) -> Sequence[LogRecord]:
+        self._meet("unnamed_logs", {"clustername": clustername})
+        with self._lock:
+            return [
+                log
+                for identity, log in sorted(self.logs.items())
+                if (row := self.argo_rows.get(identity[:2])) is not None
+                and (log.clustername, row.instanceid) == (clustername, instanceid)
+                and log.state is LogState.STORED
+                and log.key
+                and not any(
+                    named.key == log.key and named.bucket in {log.bucket, ""}
+                    for named in self.references_by_row.get(identity[:2], ())
+                )
+            ][:50]
+
     def references_of_others(
         self, *, clustername: str, objects: Sequence[LogReference]
     ) -> Mapping[tuple[str, str], Sequence[str]]:

@@ -8,6 +8,7 @@ import pytest
 from argo_retention.core import labels
 from argo_retention.core.policy import RetentionPolicy
 from argo_retention.errors import ClusterError
+from argo_retention.operations import racing
 from argo_retention.operations.racing import AtRisk, at_risk
 from argo_retention.operations.snapshotting import take_snapshot
 from argo_retention_tests.operations.at_work import NAMESPACE, AtWork
@@ -107,3 +108,32 @@ def test_a_ttl_in_workflow_defaults_is_a_risk_for_each() -> None:
             sentence="workflowDefaults has secondsAfterCompletion 60",
         )
     ]
+
+
+def test_a_ttl_of_its_own_or_of_its_template_is_looked_for_in_the_object() -> None:
+    work = work_with("a")
+    work.run("b", spec={"ttlStrategy": {"secondsAfterCompletion": 3600}})
+
+    assert found(work, "a", "b") == [
+        AtRisk(
+            path=f"{NAMESPACE}/b",
+            key="ttlStrategy",
+            sentence="its own keeps it 1h after its end",
+        )
+    ]
+
+
+def test_what_cannot_be_fetched_for_its_ttl_is_not_said_to_be_at_risk() -> None:
+    work = work_with("a")
+    work.cluster.fail("get_workflow", ClusterError("503"))
+
+    assert found(work, "a") == []
+
+
+def test_only_some_are_fetched_for_their_ttl(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(racing, "LOOKED_INTO", 1)
+    work = AtWork()
+    for name in ("a", "b"):
+        work.run(name, spec={"ttlStrategy": {"secondsAfterCompletion": 60}})
+
+    assert len(found(work, "a", "b")) == 1

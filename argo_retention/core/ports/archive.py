@@ -188,6 +188,10 @@ class Archive(ABC):
         """(bucket, key) → uids other than the reference's own that name this object, in any cluster."""
 
     @abstractmethod
+    def unnamed_logs(self, *, clustername: str, instanceid: str) -> Sequence[LogRecord]:
+        """Stored logs of rows that are there, which no reference names: the first fifty."""
+
+    @abstractmethod
     def backfill_references(self, grant: LeaseGrant, *, batch: int = 500) -> int:
         """Read rows that have no references yet (Argo's own) and record theirs; how many rows were left
         before this batch; 0 means complete. Covers all clusters in this database."""

@@ -29,7 +29,10 @@ from argo_retention.operations.expiring import expire
 from argo_retention.operations.expiry_plans import (
     expiry_reasons,
     make_expiry_plan,
+    unnamed_logs,
 )
+
+LOGS_NAMED = "log_references_are_complete"
 
 
 def expiry_plan(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
@@ -43,6 +46,14 @@ def expiry_plan(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         kinds={"parquet"},
         description="Archive rows past their TTL, which go and which stay, and why.",
         metadata=columns.EXPIRIES,
+        check_specs=[
+            dg.AssetCheckSpec(
+                LOGS_NAMED,
+                asset=EXPIRY_PLAN,
+                partitions_def=clusters,
+                description="Each stored log of a row is among the references that guard shared objects.",
+            )
+        ],
     )
     def expiry_plan(
         context: dg.AssetExecutionContext, argo: dg.ResourceParam[ArgoSites]
@@ -50,6 +61,7 @@ def expiry_plan(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         with tried_again():
             site, grant = argo.open(context.partition_key, context.log)
             made = make_expiry_plan(site, grant)
+            unnamed = unnamed_logs(site)
         kept = [
             (f"{d.namespace}/{d.name}", d.reason.value, d.sentence)
             for d in made.plan.decisions
@@ -73,7 +85,23 @@ def expiry_plan(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
                 "reasons": dict(expiry_reasons(made.plan.decisions)),
                 "brake": made.plan.refusal or "no",
                 "exceptions": exceptions_table(kept),
-            }
+            },
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name=LOGS_NAMED,
+                    passed=not unnamed,
+                    severity=dg.AssetCheckSeverity.WARN,
+                    metadata={
+                        "unnamed": len(unnamed),
+                        "exceptions": exceptions_table(
+                            [
+                                (f"{log.namespace}/{log.workflow}", "no reference", log.key)
+                                for log in unnamed
+                            ]
+                        ),
+                    },
+                )
+            ],
         )
 
     return expiry_plan

@@ -65,6 +65,27 @@ FROM argo_retention.log_references
 WHERE clustername = %(clustername)s::text AND uid = ANY (%(uids)s::text[])
 ORDER BY uid, bucket, key;
 
+-- name: unnamed
+-- Stored logs of rows that are there, which no reference names.
+SELECT
+    l.clustername, l.uid, l.namespace, l.workflow, l.node_id, l.container, l.state, l.reason, l.source,
+    l.bucket, l.key, l.size, l.sha256, l.etag, l.run_id, l.saved_at
+FROM
+    argo_retention.log_objects AS l
+    INNER JOIN argo_archived_workflows AS r ON r.clustername = l.clustername AND r.uid = l.uid
+WHERE
+    l.clustername = %(clustername)s::text AND r.instanceid = %(instanceid)s::text
+    AND l.state = 'stored' AND l.key <> ''
+    AND NOT EXISTS (
+        SELECT
+        FROM argo_retention.log_references AS n
+        WHERE
+            n.key = l.key AND n.bucket IN (l.bucket, '') AND n.clustername = l.clustername
+            AND n.uid = l.uid
+    )
+ORDER BY l.uid COLLATE "C", l.node_id COLLATE "C", l.container COLLATE "C"
+LIMIT 50;
+
 -- name: others
 -- Workflows of any cluster, other than the asking one, that name an object in their row or in the ledger.
 SELECT asked.bucket, asked.key, asked.asking_uid, named.uid
