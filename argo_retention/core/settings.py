@@ -271,6 +271,9 @@ class StorageSettings(_Model):
     keep_ledger: Duration = Field(
         timedelta(days=400), description="How long the ledger remembers what is gone; 0: for ever."
     )
+    keep_runs: Duration = Field(
+        timedelta(0), description="How long Dagster remembers runs of our jobs; 0: for ever."
+    )
 
 
 class SchedulesSettings(_Model):

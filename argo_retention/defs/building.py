@@ -34,7 +34,7 @@ def build_definitions(
     There is no executor in it, so that a host location can merge it with its own (`dg.Definitions.merge`).
     """
     clusters = dg.StaticPartitionsDefinition(sorted(settings.clusters))
-    with _checks_by_partition():
+    with _features_in_preview():
         assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
             *external_assets(clusters),
             workflow_snapshot(clusters),
@@ -48,11 +48,13 @@ def build_definitions(
             health(clusters),
             *watching_checks(settings, clock=clock),
         ]
+        owned = dg.map_asset_specs(
+            lambda spec: spec.replace_attributes(owners=settings.owners), assets
+        )
+        referenced = dg.with_source_code_references(owned)
     jobs = build_jobs(clusters)
     return dg.Definitions(
-        assets=dg.map_asset_specs(
-            lambda spec: spec.replace_attributes(owners=settings.owners), assets
-        ),
+        assets=referenced,
         asset_checks=checks,
         jobs=jobs,
         schedules=build_schedules(settings),
@@ -62,13 +64,14 @@ def build_definitions(
 
 
 @contextmanager
-def _checks_by_partition() -> Iterator[None]:
-    """A check with one result for all clusters would hide the sick one behind the healthy one.
+def _features_in_preview() -> Iterator[None]:
+    """Checks by partition, since one result for all clusters would hide the sick one; and code references.
 
-    Dagster has it in preview and says so at each definition; the version of Dagster is pinned.
+    Dagster says at each definition that they may change; the version of Dagster is pinned.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Specifying a partitions_def", dg.PreviewWarning)
+        warnings.simplefilter("ignore", dg.BetaWarning)
         yield
 
 

@@ -6,6 +6,7 @@ PREFIX = "argo"
 GROUP = "argo_retention"
 CLUSTER_TAG = "argo_retention/cluster"
 TRIGGER_TAG = "argo_retention/trigger"
+BY_SENSOR = "sensor"
 PLAN_TAG = "argo_retention/plan_id"
 DELETES_TAG = "argo_retention/deletes"  # of an asset: what goes through it
 

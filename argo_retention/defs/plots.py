@@ -2,11 +2,15 @@
 
 import base64
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from io import BytesIO
+from typing import Any
 
 import dagster as dg
 
 LARGEST_BYTES = 20_000
+FEWEST_POINTS = 3
+TICKS = 5
 #: Neither black nor white: both themes of the UI show it.
 INK = "#808890"
 #: Told apart by people who see few colours, too.
@@ -20,7 +24,6 @@ def stacked_bars(
     if not any(any(values) for values in series.values()):
         return dg.MetadataValue.md("Nothing to show.")
     from matplotlib.figure import Figure  # noqa: PLC0415 - half a second, for a few steps only
-    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
 
     figure = Figure(figsize=(6.4, 2.4), dpi=80, layout="constrained")
     axes = figure.subplots()
@@ -28,13 +31,42 @@ def stacked_bars(
     for (name, values), color in zip(series.items(), COLORS, strict=False):
         axes.bar(labels, values, bottom=bottom, label=name, color=color, width=0.7)
         bottom = [below + value for below, value in zip(bottom, values, strict=True)]
+    _dress(axes, title)
+    return _picture(figure, title)
+
+
+def over_time(
+    title: str, points: Sequence[tuple[datetime, tuple[int, ...]]], names: Sequence[str]
+) -> dg.MarkdownMetadataValue:
+    """A line for each name through the points; "Nothing to show yet." where there are fewer than three."""
+    if len(points) < FEWEST_POINTS:
+        return dg.MetadataValue.md("Nothing to show yet.")
+    from matplotlib.figure import Figure  # noqa: PLC0415 - as above
+
+    figure = Figure(figsize=(6.4, 2.4), dpi=80, layout="constrained")
+    axes = figure.subplots()
+    times = [at.timestamp() for at, _ in points]
+    for place, (name, color) in enumerate(zip(names, COLORS, strict=False)):
+        values = [values[place] for _, values in points]
+        axes.step(times, values, label=name, color=color, where="post")
+    spans = range(TICKS)
+    ticks = [times[0] + (times[-1] - times[0]) * place / (TICKS - 1) for place in spans]
+    axes.set_xticks(ticks, [f"{datetime.fromtimestamp(at, UTC):%m-%d %H:%M}" for at in ticks])
+    axes.set_ylim(bottom=0)
+    _dress(axes, title)
+    return _picture(figure, title)
+
+
+def _dress(axes: Any, title: str) -> None:
+    """Title, scales and legend in the colour that both themes show."""
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
+
     axes.set_title(title, color=INK, fontsize=10)
     axes.tick_params(colors=INK, labelsize=8)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     for side in axes.spines.values():
         side.set_color(INK)
     axes.legend(fontsize=8, labelcolor=INK, framealpha=0)
-    return _picture(figure, title)
 
 
 def _picture(figure: object, title: str) -> dg.MarkdownMetadataValue:

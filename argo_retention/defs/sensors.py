@@ -18,6 +18,7 @@ from argo_retention.defs.cluster.checks import (
 from argo_retention.defs.cluster.reports import live_workflows_report
 from argo_retention.defs.jobs import ARCHIVE_JOB, ARCHIVING_JOBS
 from argo_retention.defs.keys import (
+    BY_SENSOR,
     CLUSTER_TAG,
     LIVE_WORKFLOWS,
     TRIGGER_TAG,
@@ -251,7 +252,7 @@ class _Tick:
                 dg.RunRequest(
                     run_key=key,
                     partition_key=self._cluster,
-                    tags={CLUSTER_TAG: self._cluster, TRIGGER_TAG: "sensor"},
+                    tags={CLUSTER_TAG: self._cluster, TRIGGER_TAG: BY_SENSOR},
                 )
             ],
             cursor=encode(asked),

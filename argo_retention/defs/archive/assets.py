@@ -1,12 +1,13 @@
 """Log objects and archived workflows: one streaming multi-asset, logs before the row that names them."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 from rich.filesize import decimal
 
 from argo_retention.defs import columns
+from argo_retention.defs.history import drawn_over_time
 from argo_retention.defs.keys import (
     ARCHIVED_WORKFLOWS,
     GROUP,
@@ -93,7 +94,16 @@ def archive_assets(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
                 clustername=site.installation.clustername, instanceid=site.installation.instanceid
             )
             risks = at_risk(site, [r.uid for r in archived.refusals if r.reason != "gone"])
-            rows = _rows_result(archived, labelled=labelled, rows=counts["rows"], risks=risks)
+            drawn = drawn_over_time(
+                context,
+                ARCHIVED_WORKFLOWS,
+                "Rows in the archive",
+                names={"dagster/row_count": counts["rows"]},
+                now=site.clock(),
+            )
+            rows = _rows_result(
+                archived, labelled=labelled, rows=counts["rows"], drawn=drawn, risks=risks
+            )
             logs = _logs_result(archived, early=early_rules(site))
         _tell(context.log, archived, labelled)
         return logs, rows
@@ -146,7 +156,12 @@ def _logs_result(archived: Archived, *, early: Sequence[str]) -> dg.MaterializeR
 
 
 def _rows_result(
-    archived: Archived, *, labelled: Labelled, rows: int, risks: Sequence[AtRisk]
+    archived: Archived,
+    *,
+    labelled: Labelled,
+    rows: int,
+    drawn: Mapping[str, dg.MarkdownMetadataValue],
+    risks: Sequence[AtRisk],
 ) -> dg.MaterializeResult:
     late = [r for r in archived.refusals if r.reason not in {"pending", "running", "gone"}]
     exceptions = _refused(archived)
@@ -155,6 +170,7 @@ def _rows_result(
         asset_key=ARCHIVED_WORKFLOWS,
         metadata={
             "dagster/row_count": rows,
+            **drawn,
             "finished": archived.finished,
             "proven_before": archived.proven_before,
             "archived": archived.archived,

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from argo_retention.defs import columns
+from argo_retention.defs.history import drawn_over_time
 from argo_retention.defs.keys import GROUP, LIVE_WORKFLOWS, POD_LOGS, WORKFLOW_SNAPSHOT
 from argo_retention.defs.metadata import exceptions_table
 from argo_retention.defs.resources import ArgoSites
@@ -76,12 +77,20 @@ def workflow_snapshot(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
         name_exceptions(context.log, vanished)
         if snapshot.refusal:
             context.log.warning(snapshot.refusal)
+        drawn = drawn_over_time(
+            context,
+            WORKFLOW_SNAPSHOT,
+            "Workflows in the cluster",
+            names={"found": snapshot.record.live, "finished": snapshot.record.finished},
+            now=site.clock(),
+        )
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": snapshot.record.live,
                 "dagster/uri": snapshot.uri,
                 "found": snapshot.record.live,
                 "finished": snapshot.record.finished,
+                **drawn,
                 "by_phase": dict(snapshot.by_phase),
                 "resource_version": snapshot.record.resource_version,
                 "refused": snapshot.refusal or "no",

@@ -8,6 +8,7 @@ from rich.filesize import decimal
 from argo_retention.core.reasons import OUTCOMES
 from argo_retention.defs import columns
 from argo_retention.defs.config import RetentionOutcomeConfig
+from argo_retention.defs.history import drop_old_runs
 from argo_retention.defs.keys import (
     ARCHIVED_WORKFLOWS,
     DELETES_TAG,
@@ -74,6 +75,12 @@ def retention_plan(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
             tidy(site, grant)
         except (DatabaseError, ObjectStoreError) as error:  # the next run drops what is old
             context.log.warning("Old snapshots and plans stay for now: %s", error)
+        keep_runs = site.installation.settings.storage.keep_runs
+        if keep_runs:
+            dropped = drop_old_runs(
+                context.instance, context.partition_key, before=site.clock() - keep_runs
+            )
+            context.log.info("Dagster forgot %s runs that were older than %s.", dropped, keep_runs)
         held_back = refused(made.plan.decisions)
         context.log.info(
             "Plan %s: %s of %s workflows would go, %s are held back.",

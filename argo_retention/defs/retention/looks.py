@@ -1,8 +1,11 @@
 """A retention plan as people look at it in the UI: tables, a picture, and what is new in it."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+
+import dagster as dg
 
 from argo_retention.core.planning import Decision
 from argo_retention.core.reasons import Reason
@@ -14,8 +17,10 @@ from argo_retention.operations.plan_figures import (
     by_rule_and_namespace,
 )
 from argo_retention.operations.planning import MadePlan, reasons_of, refused
-from argo_retention.operations.previewing import Effect
+from argo_retention.operations.previewing import Effect, effect_of
 
+NAMESPACES_SHOWN = 8
+LABEL_LENGTH = 11
 SHOWN_EFFECTS = {
     Effect.DELETE: "delete",
     Effect.WAIT: "wait",
@@ -36,6 +41,7 @@ def looks_of(made: MadePlan, diff: Difference, *, now: datetime) -> Mapping[str,
         "waiting": sum(1 for d in decisions if d.reason is Reason.WAITING),
         "by_rule_and_namespace": _groups(decisions),
         "by_age": _ages(decisions, now=now),
+        "by_namespace": _namespaces(decisions),
         "removals": exceptions_table(table_of(made.plan.removals)),
         "difference": _difference(diff),
         "reasons": dict(reasons_of(decisions)),
@@ -76,6 +82,30 @@ def _ages(decisions: Sequence[Decision], *, now: datetime) -> Any:
         [label for label, _ in ages],
         {word: [effects[effect] for _, effects in ages] for effect, word in SHOWN_EFFECTS.items()},
     )
+
+
+def _namespaces(decisions: Sequence[Decision]) -> Any:
+    """Those that lose most; one namespace alone is no picture."""
+    effects: dict[str, Counter[Effect]] = {}
+    for decision in decisions:
+        effects.setdefault(decision.namespace, Counter())[effect_of(decision)] += 1
+    if len(effects) <= 1:
+        return dg.MetadataValue.md("There is one namespace.")
+    most = sorted(effects.items(), key=lambda pair: (-pair[1][Effect.DELETE], pair[0]))
+    shown = dict(most[:NAMESPACES_SHOWN])
+    return stacked_bars(
+        "Finished workflows by namespace, those that lose most",
+        [shortened(name) for name in shown],
+        {
+            word: [counts[effect] for counts in shown.values()]
+            for effect, word in SHOWN_EFFECTS.items()
+        },
+    )
+
+
+def shortened(name: str) -> str:
+    """For a label under a bar."""
+    return name if len(name) <= LABEL_LENGTH else f"{name[: LABEL_LENGTH - 1]}…"
 
 
 def _difference(diff: Difference) -> str:
