@@ -7,7 +7,7 @@ STAMP := $(VENV)/.synced
 ARGS ?=
 MINUTES ?= 60
 # Each worker has servers of its own; the tests of one file stay together.
-SIDE_BY_SIDE := -n 2 --dist loadfile
+SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 # A run waits more than it computes: more workers than cores. The longest tests come last; who has none takes over.
 WAITING := -n 4 --dist worksteal
 # The server does not know its version unless it is told; it is that of testing/cluster/go.mod.

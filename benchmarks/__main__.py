@@ -30,6 +30,7 @@ FIGURES = {
     "memory": "memory",
     "plan": "planning",
     "tick": "watching",
+    "clusters": "clusters",
     "demo": "demo",
 }
 

@@ -293,6 +293,7 @@ class SensorSettings(_Model):
     max_wait: Duration = Field(
         timedelta(minutes=2), description="Or when one of them has waited so long."
     )
+    interval: Duration = Field(timedelta(minutes=1), description="Between two looks, at least.")
 
 
 class ClusterSettings(_Model):

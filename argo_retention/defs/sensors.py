@@ -37,7 +37,6 @@ from argo_retention.operations.watching import (
 )
 from argo_retention.sites import open_cluster, utc_now
 
-INTERVAL_SECONDS = 60
 #: Dagster kills a tick after a minute, and until then no other sensor has its turn.
 TICK_SECONDS = 30.0
 #: Of one answer; a page of a list has twice as long.
@@ -62,7 +61,7 @@ def _sensor(
     @dg.sensor(
         name=f"finished_workflows_sensor_{in_python_name(cluster)}",
         job_name=ARCHIVE_JOB,
-        minimum_interval_seconds=INTERVAL_SECONDS,
+        minimum_interval_seconds=max(1, int(settings.sensor.interval.total_seconds())),
         description=(
             f"Archives finished workflows of cluster {cluster} soon after they finish, "
             "and reports what is live."

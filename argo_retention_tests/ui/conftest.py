@@ -38,8 +38,10 @@ def page(browser, made: Installation) -> Iterator[object]:  # type: ignore[no-un
     opened.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
     opened.on("pageerror", lambda error: errors.append(str(error)))
     yield opened
+    toasts = opened.locator('[data-type="error"], .bp5-toast.bp5-intent-danger').all_inner_texts()
     opened.close()
     assert errors == []
+    assert toasts == []
 
 
 def pytest_terminal_summary(terminalreporter) -> None:  # type: ignore[no-untyped-def]

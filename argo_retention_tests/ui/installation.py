@@ -2,9 +2,11 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
+import urllib3
 import yaml
 
 from argo_retention.demo.counting import count
@@ -28,6 +30,26 @@ class Installation:
     servers: DemoServers
     scenes: Mapping[str, Scene]
     environment: Mapping[str, str]
+    late: Mapping[str, Any]  # a workflow of the seed that has not come yet
+
+    def finish_one_more(self) -> str:
+        """One more workflow of the seed has finished; its name."""
+        self._ask("/emulator/objects", self.late)
+        return str(self.late["metadata"]["name"])
+
+    def set_clock(self, seconds: int) -> None:
+        """The seed's API server has another time than we."""
+        self._ask("/emulator/clock", {"offset_seconds": seconds})
+
+    def _ask(self, path: str, document: Mapping[str, Any]) -> None:
+        cluster = self.servers.clusters[SEED]
+        answer = urllib3.request(
+            "POST",
+            f"{cluster.url}{path}",
+            json=document,
+            headers={"Authorization": f"Bearer {cluster.admin_token}"},
+        )
+        assert answer.status == 200, answer.data
 
     def live(self, cluster: str) -> list[str]:
         """Names of the workflows in the cluster."""
@@ -53,8 +75,9 @@ def installation() -> Iterator[Installation]:
         where = {"s3": servers.s3_address, "postgres": servers.postgres_address}
         scenes = [
             fleet_scene(now=now, **where),
-            seed_scene(now=now, hello_worlds=HELLO_WORLDS, keep_count=KEEP, **where),
+            seed_scene(now=now, hello_worlds=HELLO_WORLDS + 1, keep_count=KEEP, **where),
         ]
+        scenes[1], late = without_newest(scenes[1])
         servers.load(scenes)
         environment = _environment(servers, scenes)
         with dagster_services(servers.folder, environment) as address:
@@ -63,12 +86,23 @@ def installation() -> Iterator[Installation]:
                 servers=servers,
                 scenes={scene.name: scene for scene in scenes},
                 environment=environment,
+                late=late,
             )
+
+
+def without_newest(scene: Scene) -> tuple[Scene, Mapping[str, Any]]:
+    """The scene, and its newest workflow by itself; pods and logs of it stay."""
+    newest = max(scene.workflows, key=lambda each: each["metadata"]["creationTimestamp"])
+    return replace(scene, objects=[o for o in scene.objects if o is not newest]), newest
 
 
 def _environment(servers: DemoServers, scenes: list[Scene]) -> dict[str, str]:
     clusters = {
-        scene.name: {"kubeconfig": str(servers.clusters[scene.name].kubeconfig), **scene.settings}
+        scene.name: {
+            "kubeconfig": str(servers.clusters[scene.name].kubeconfig),
+            "sensor": {"max_wait": "1s", "interval": "5s"},
+            **scene.settings,
+        }
         for scene in scenes
     }
     config = servers.folder / "retention.yaml"
