@@ -2,6 +2,7 @@
 
 import os
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -78,6 +79,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_report_header() -> str:
     servers = ", ".join(f"{name} {metadata.version(name)}" for name in SERVERS)
     return f"servers: {servers}; libpq {psycopg.pq.version_pretty(psycopg.pq.version())}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many hostile inputs were tried: one a test, or as many as it recorded."""
+    tried: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("passed", ()):
+        if "/hostile/" in report.nodeid:
+            file = Path(report.nodeid.partition("::")[0]).stem.removeprefix("test_")
+            tried[file.replace("_", " ")] += dict(report.user_properties).get("inputs", 1)
+    if tried:
+        shown = ", ".join(f"{count} {what}" for what, count in tried.most_common())
+        terminalreporter.write_line(f"hostile inputs tried: {tried.total()} ({shown})")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -89,9 +90,13 @@ def merged(row: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_p5_rows_as_older_releases_wrote_them_are_read_and_the_others_expire(
-    new_seed: SeedWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    new_seed: SeedWorld,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    record_property: Callable[[str, object], None],
 ) -> None:
     """What cannot be judged stays; nothing of it stops the run."""
+    record_property("inputs", len(OLD_SHAPES))
     world = new_seed(
         **APPLY, hello_worlds=len(OLD_SHAPES) + 4, texts={"archiveTTL: 180d": "archiveTTL: 1m"}
     )

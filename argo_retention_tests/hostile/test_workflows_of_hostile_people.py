@@ -137,7 +137,10 @@ def world(new_seed: SeedWorld) -> World:
 
 
 def test_p1_each_hostile_workflow_is_archived_as_it_is_or_kept_and_named(
-    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    world: World,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    record_property: Callable[[str, object], None],
 ) -> None:
     like = next(iter(world.live().values()))
     taken: dict[str, str] = {}  # uid → case
@@ -149,6 +152,7 @@ def test_p1_each_hostile_workflow_is_archived_as_it_is_or_kept_and_named(
         else:
             taken[answer["metadata"]["uid"]] = case
     assert len(taken) + len(refused) >= 150
+    record_property("inputs", len(taken) + len(refused))
 
     outcome = world.run(RETENTION_JOB)
 
