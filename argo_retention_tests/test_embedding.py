@@ -1,16 +1,14 @@
 """Other teams use us: as a component of their `dg` project, and by depending on our assets alone."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import dagster as dg
 import pytest
 
 from argo_retention.component import ArgoRetentionComponent
-from argo_retention.core.settings_file import parse_settings
-from argo_retention.defs.building import build_definitions
 
 BIN = Path(sys.executable).parent
 TYPE = "argo_retention.component.ArgoRetentionComponent"
@@ -108,31 +106,78 @@ def test_every_attribute_has_a_default() -> None:
     assert all(not field.is_required() for field in ArgoRetentionComponent.model_fields.values())
 
 
-def test_another_location_depends_on_our_assets_without_importing_us() -> None:
-    """By key alone; a job and an asset called plan of their own do no harm."""
+BY_KEY = """
+import dagster as dg
 
-    @dg.asset(deps=[dg.AssetKey(["argo", "archived_workflows"])])
-    def plan() -> None: ...
 
-    @dg.op
-    def think() -> None: ...
+@dg.asset(deps=[dg.AssetKey(["argo", "archived_workflows"])])
+def plan() -> None: ...
 
-    @dg.job(name="plan_job")
-    def planning() -> None:
-        think()
 
-    theirs = dg.Definitions(assets=[plan], jobs=[planning], executor=dg.multiprocess_executor)
-    ours = build_definitions(parse_settings("clusters: {production: {}}", source="retention.yaml"))
+@dg.op
+def think() -> None: ...
 
-    merged = dg.Definitions.merge(theirs, ours)
 
-    dg.Definitions.validate_loadable(theirs)
-    dg.Definitions.validate_loadable(merged)
-    graph = merged.resolve_asset_graph()
-    assert graph.get(dg.AssetKey("plan")).parent_keys == {
-        dg.AssetKey(["argo", "archived_workflows"])
-    }
-    assert merged.resolve_job_def("plan_job").name == "plan_job"
+@dg.job(name="plan_job")
+def planning() -> None:
+    think()
+
+
+defs = dg.Definitions(assets=[plan], jobs=[planning], executor=dg.multiprocess_executor)
+"""
+MERGED = """
+import dagster as dg
+
+from analytics.by_key import defs as own
+from argo_retention.defs.building import build_definitions
+from argo_retention.sites import load_settings
+
+defs = dg.Definitions.merge(own, build_definitions(load_settings()))
+"""
+LOOKED_AT = """
+import json, sys
+from importlib import import_module
+
+import dagster as dg
+
+defs = import_module(sys.argv[1]).defs
+dg.Definitions.validate_loadable(defs)
+graph = defs.resolve_asset_graph()
+print(json.dumps({
+    "parents": [key.to_user_string() for key in graph.get(dg.AssetKey("plan")).parent_keys],
+    "jobs": sorted(job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")),
+    "executor": defs.executor.name,
+    "imports us": any(name.split(".")[0] == "argo_retention" for name in sys.modules),
+}))
+"""
+
+
+@pytest.mark.parametrize("way", ["by_key", "merged"])
+def test_a_second_package_uses_us_by_key_alone_or_by_merging(tmp_path: Path, way: str) -> None:
+    """Its own executor, and an asset and a job called plan, do no harm."""
+    package = tmp_path / "analytics"
+    package.mkdir()
+    for name, text in (("__init__", ""), ("by_key", BY_KEY), ("merged", MERGED)):
+        (package / f"{name}.py").write_text(text)
+    settings = tmp_path / "retention.yaml"
+    settings.write_text("clusters: {production: {}}\n")
+    ended = subprocess.run(
+        [sys.executable, "-c", LOOKED_AT, f"analytics.{way}"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "ARGO_RETENTION_CONFIG": str(settings)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads(ended.stdout)
+    assert found["parents"] == ["argo/archived_workflows"]
+    assert found["executor"] == "multiprocess"
+    assert found["imports us"] == (way == "merged")
+    ours = {"argo_archive", "argo_retention", "argo_expiry"} if way == "merged" else set()
+    assert {"plan_job", *ours} <= set(found["jobs"])
 
 
 @pytest.mark.parametrize("arguments", [("check", "defs"), ("list", "defs", "--json")], ids=" ".join)

@@ -23,10 +23,7 @@ def stacked_bars(
     """One bar for each label, made of one piece for each series; "Nothing to show." where all are 0."""
     if not any(any(values) for values in series.values()):
         return dg.MetadataValue.md("Nothing to show.")
-    from matplotlib.figure import Figure  # noqa: PLC0415 - half a second, for a few steps only
-
-    figure = Figure(figsize=(6.4, 2.4), dpi=80, layout="constrained")
-    axes = figure.subplots()
+    figure, axes = _blank()
     bottom = [0] * len(labels)
     for (name, values), color in zip(series.items(), COLORS, strict=False):
         axes.bar(labels, values, bottom=bottom, label=name, color=color, width=0.7)
@@ -41,10 +38,7 @@ def over_time(
     """A line for each name through the points; "Nothing to show yet." where there are fewer than three."""
     if len(points) < FEWEST_POINTS:
         return dg.MetadataValue.md("Nothing to show yet.")
-    from matplotlib.figure import Figure  # noqa: PLC0415 - as above
-
-    figure = Figure(figsize=(6.4, 2.4), dpi=80, layout="constrained")
-    axes = figure.subplots()
+    figure, axes = _blank()
     times = [at.timestamp() for at, _ in points]
     for place, (name, color) in enumerate(zip(names, COLORS, strict=False)):
         values = [values[place] for _, values in points]
@@ -55,6 +49,15 @@ def over_time(
     axes.set_ylim(bottom=0)
     _dress(axes, title)
     return _picture(figure, title)
+
+
+def _blank() -> tuple[Any, Any]:
+    """Figure and axes; margins are fixed, since to find them is to draw twice."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - half a second, for a few steps only
+
+    figure = Figure(figsize=(6.4, 2.4), dpi=80)
+    figure.subplots_adjust(left=0.1, right=0.98, top=0.88, bottom=0.12)
+    return figure, figure.subplots()
 
 
 def _dress(axes: Any, title: str) -> None:

@@ -61,6 +61,7 @@ def at_risk(site: Site, unproven: Sequence[str]) -> Sequence[AtRisk]:
             _by_count(site, workflow, by_phase[workflow.phase])
             or _by_cron(workflow, by_cron, limits)
             or _by_default_ttl(site, workflow)
+            or _by_pod_gc(site, workflow)
         )
         if risk is None and looked_into < LOOKED_INTO:
             looked_into += 1
@@ -120,6 +121,22 @@ def _by_default_ttl(site: Site, workflow: LiveWorkflow) -> AtRisk | None:
         path=workflow.path,
         key="ttlStrategy",
         sentence=f"workflowDefaults has {shown}",
+    )
+
+
+def _by_pod_gc(site: Site, workflow: LiveWorkflow) -> AtRisk | None:
+    """Its pods go, and with them the logs that only they have; what Argo stores itself is no loss."""
+    repository = site.installation.repository
+    if repository is not None and repository.archive_logs:
+        return None
+    spec = section(site.installation.argo.workflow_defaults, "spec")
+    strategy = section(spec, "podGC").get("strategy")
+    if not strategy:
+        return None
+    return AtRisk(
+        path=workflow.path,
+        key="podGC",
+        sentence=f"workflowDefaults has {strategy}: its pods go, and Argo does not store their logs",
     )
 
 

@@ -1,10 +1,8 @@
 """`argo-retention run` as operators call it: a process, its exit code, what it prints."""
 
 import json
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from argo_retention.core.ledger import LeaseGrant
 from argo_retention.operations.leasing import held_lease
 from argo_retention.sites import open_site
 from argo_retention_tests.e2e.conftest import SeedWorld, new_seed, servers
+from argo_retention_tests.e2e.forking import run_command
 from argo_retention_tests.e2e.worlds import World
 
 __all__ = ["new_seed", "servers"]  # fixtures of the whole runs
@@ -32,15 +31,7 @@ class Shell:
         config = self.home / "retention.yaml"
         config.write_text(self.world.settings_text)
         given = {"DAGSTER_HOME": str(self.home), "ARGO_RETENTION_CONFIG": str(config)}
-        code = "from argo_retention.cli.main import main; main()"
-        return subprocess.run(
-            [sys.executable, "-c", code, "run", *arguments],
-            env=os.environ | given | environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=100,
-        )
+        return run_command(["run", *arguments], given | environment)
 
 
 @pytest.fixture

@@ -113,6 +113,12 @@ def test_values_that_cannot_be_meant_are_refused(text: str, expected: str) -> No
         parse_settings(f"clusters: {{a: {{{text}}}}}", source="retention.yaml")
 
 
+def test_owners_are_addresses_and_teams() -> None:
+    text = "owners: ['team:platform', 'ops@example.com']\nclusters: {production: {}}"
+
+    assert parse_settings(text, source="r.yaml").owners == ("team:platform", "ops@example.com")
+
+
 @pytest.mark.parametrize(
     ("owner", "says"),
     [("team:", "name after team:"), ("platform", "e-mail address or team:NAME")],

@@ -4,14 +4,12 @@ The children are forked by a server that has imported everything, so that a deat
 import of Dagster. Batches are of two, so that a death finds some done, some begun and some untouched.
 """
 
-import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,7 @@ from argo_retention.operations import archiving, collecting, expiring, saving_lo
 from argo_retention.operations.pacing import Pace
 from argo_retention.operations.site import no_progress
 from argo_retention.sites import CONFIG_VARIABLE
+from argo_retention_tests.e2e.forking import fork, pipe
 from argo_retention_tests.e2e.worlds import World, utc_now
 
 #: Where a run may die: in front of a server, when a DELETE has its turn, or at an event of Dagster's.
@@ -69,7 +68,7 @@ def dies(
     world: World, job: str, point: Point, *, ahead: timedelta = timedelta(), home: str = ""
 ) -> bool:
     """Whether the job, run in a child, died at the point; else it ended by itself before it got there."""
-    child = _child(_run, world.settings_text, job, world.scene.name, point, ahead, home)
+    child = fork(_run, world.settings_text, job, world.scene.name, point, ahead, home)
     child.join(SECONDS)
     assert child.exitcode in {0, -point.signal}, f"{point}: exit code {child.exitcode}"
     return child.exitcode != 0
@@ -83,24 +82,12 @@ def start_command(
     config.write_text(world.settings_text)
     (home / "dagster.yaml").touch()
     environment = {"DAGSTER_HOME": str(home), CONFIG_VARIABLE: str(config)}
-    reader, writer = _context().Pipe(duplex=False)
-    child = _child(_command, arguments, environment, point, writer)
+    reader, writer = pipe()
+    child = fork(_command, arguments, environment, point, writer)
     writer.close()
     sent_at = reader.recv()
     child.join(SECONDS)
     return child.exitcode, utc_now().timestamp() - sent_at
-
-
-def _context() -> Any:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([f"{__package__}.warm"])
-    return context
-
-
-def _child(target: Callable[..., None], *arguments: Any) -> BaseProcess:
-    child: BaseProcess = _context().Process(target=target, args=arguments)
-    child.start()
-    return child
 
 
 def _run(text: str, job: str, cluster: str, point: Point, ahead: timedelta, home: str) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from argo_retention.core.logs import LogReference
 from argo_retention.errors import ObjectStoreError
+from argo_retention.operations.expiry_plans import unnamed_logs
 from argo_retention_tests.operations.at_work import BUCKET, NAMESPACE, NOW
 from argo_retention_tests.operations.expiring_world import LATER, keys, uid_of, units, work_with
 
@@ -24,6 +25,27 @@ def test_p3_row_labels_and_objects_go_together() -> None:
         "one": "done",
         "two": "done",
     }
+
+
+def test_bytes_that_went_are_told() -> None:
+    work = work_with("one")
+    work.expiry_planned()
+    whole = sum(len(row.workflow) for row in work.archive.argo_rows.values())
+    stored = sum(log.size or 0 for log in work.archive.logs.values())
+
+    done = work.expired()
+
+    assert (done.row_bytes, done.object_bytes) == (whole, stored)
+    assert stored > 0
+
+
+def test_a_stored_log_without_a_reference_is_named_in_time() -> None:
+    work = work_with("one", "two")
+    assert unnamed_logs(work.site) == []
+
+    del work.archive.references_by_row["default", uid_of(work, "one")]
+
+    assert [log.workflow for log in unnamed_logs(work.site)] == ["one"]
 
 
 def test_p3_objects_go_first_and_the_row_last() -> None:

@@ -137,3 +137,15 @@ def test_only_some_are_fetched_for_their_ttl(monkeypatch: pytest.MonkeyPatch) ->
         work.run(name, spec={"ttlStrategy": {"secondsAfterCompletion": 60}})
 
     assert len(found(work, "a", "b")) == 1
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_pods_that_argo_removes_take_logs_along_that_it_does_not_store(stored: bool) -> None:
+    defaults = {"spec": {"podGC": {"strategy": "OnPodCompletion"}}}
+    work = with_argo(work_with("a"), workflow_defaults=defaults)
+    repository = replace(work.site.installation.repository, archive_logs=stored)  # type: ignore[type-var]
+    work = with_argo(work, artifact_repository=repository)
+
+    says = "workflowDefaults has OnPodCompletion: its pods go, and Argo does not store their logs"
+    expected = AtRisk(path=f"{NAMESPACE}/a", key="podGC", sentence=says)
+    assert found(work, "a") == ([] if stored else [expected])
