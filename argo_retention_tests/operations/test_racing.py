@@ -149,3 +149,10 @@ def test_pods_that_argo_removes_take_logs_along_that_it_does_not_store(stored: b
     says = "workflowDefaults has OnPodCompletion: its pods go, and Argo does not store their logs"
     expected = AtRisk(path=f"{NAMESPACE}/a", key="podGC", sentence=says)
     assert found(work, "a") == ([] if stored else [expected])
+
+
+def test_pods_that_argo_leaves_alone_keep_their_logs() -> None:
+    work = work_with("a")
+    repository = replace(work.site.installation.repository, archive_logs=False)  # type: ignore[type-var]
+
+    assert found(with_argo(work, artifact_repository=repository), "a") == []
