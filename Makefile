@@ -6,8 +6,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.synced
 ARGS ?=
 MINUTES ?= 60
-# Each worker has servers of its own; the tests of one file stay together.
-SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
+# Each worker has servers of its own, and waits for them now and then: more workers than two cores. The tests of
+# one file stay together, the longest files first.
+SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 # A run waits more than it computes: more workers than cores. The longest tests come last; who has none takes over.
 WAITING := -n 4 --dist worksteal
 # The server does not know its version unless it is told; it is that of testing/cluster/go.mod.
@@ -44,7 +45,7 @@ cluster: ## Build the kube-apiserver of test-cluster; needs Go, and minutes at f
 	cd testing/cluster && go build -ldflags '$(KUBERNETES)' -o bin/cluster .
 
 test-cluster: $(STAMP) cluster ## Contracts, whole runs, doctor and rights on a real kube-apiserver; needs Go.
-	ARGO_RETENTION_TEST_CLUSTER=$(CURDIR)/testing/cluster/bin/cluster $(BIN)/pytest -n 2 $(ARGS) argo_retention_tests/cluster
+	ARGO_RETENTION_TEST_CLUSTER=$(CURDIR)/testing/cluster/bin/cluster $(BIN)/pytest -n 3 --dist worksteal $(ARGS) argo_retention_tests/cluster
 
 test-faults: $(STAMP) ## Kill runs and servers at each effect on the outside; networks that fail at random.
 	ARGO_RETENTION_TEST_FAULTS=1 $(BIN)/pytest $(WAITING) $(ARGS) argo_retention_tests/faults argo_retention_tests/wire argo_retention_tests/rivals
