@@ -316,7 +316,8 @@ def test_postgresql_that_refuses_connections_in_the_middle_is_named(wired: Wired
 
     assert not outcome.success
     assert "PostgreSQL" in outcome.failure
-    assert len(wires.world.live()) == 8
+    # Sessions that were open go on: how far the run gets with them is a matter of time.
+    assert Oracle(wires.world).look().lost == []
     ends(wires)
 
 
