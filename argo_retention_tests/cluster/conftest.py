@@ -52,14 +52,17 @@ def world(server: RealServer, tmp_path: Path) -> Iterator[RealWorld]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The demo's fleet is for the emulator: its ages and uids are what a real server gives by itself."""
-    items[:] = [
-        each
-        for each in items
-        if not isinstance(each, pytest.Function)
-        or getattr(each, "callspec", None) is None
-        or each.callspec.params.get("name") != "fleet"
-    ]
+    """Two cases are for the emulator: a clock that jumps when it is told to, and the demo's fleet, whose ages and
+    uids are what a real server gives by itself."""
+    items[:] = [each for each in items if not _for_the_emulator(each)]
+
+
+def _for_the_emulator(item: pytest.Item) -> bool:
+    callspec = getattr(item, "callspec", None)
+    return callspec is not None and (
+        callspec.params.get("name") == "fleet"
+        or (callspec.id == "clock" and "breaks" in callspec.params)
+    )
 
 
 @pytest.hookimpl(optionalhook=True)
