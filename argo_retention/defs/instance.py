@@ -49,7 +49,7 @@ def examine_instance(findings: Findings, instance: dg.DagsterInstance) -> Iterat
             f"a daemon that was away runs each schedule up to {catchup} times to catch up; once is "
             f"enough. {HERE}",
         )
-    else:
+    elif catchup is not None:  # of another scheduler nothing is known
         yield findings.ok("missed ticks", "are caught up once")
     if instance.get_sensor_settings().get("use_threads"):
         yield findings.ok("sensors", "tick side by side")
