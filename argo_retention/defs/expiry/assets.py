@@ -1,6 +1,7 @@
 """The expiry plan, and its outcome: the only asset through which archive rows and log objects go."""
 
 import time
+from collections.abc import Sequence
 
 import dagster as dg
 from rich.filesize import decimal
@@ -134,14 +135,8 @@ def expiry_outcome(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
             expired = expire(site, grant, plan_id=config.plan_id)
         except PlanRefusedError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from error
-        kept = [
-            (place, "kept", why)
-            for place, _, why in (text.partition(": ") for text in expired.kept_objects)
-        ]
-        failed = [
-            (place, "failed", why)
-            for place, _, why in (text.partition(": ") for text in expired.failed)
-        ]
+        kept = _named("kept", expired.kept_objects)
+        failed = _named("failed", expired.failed)
         mode = mode_of(applied=expired.applied, paused=expired.paused)
         context.log.info(
             "Plan %s, mode %s: %s of %s rows expired (%s); log objects: %s (%s).",
@@ -153,6 +148,8 @@ def expiry_outcome(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
             counted(expired.objects),
             decimal(expired.object_bytes),
         )
+        if expired.paused:
+            context.log.warning("Nothing more expires: %s", expired.paused)
         name_exceptions(context.log, [*failed, *kept])
         return dg.MaterializeResult(
             metadata={
@@ -173,3 +170,9 @@ def expiry_outcome(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         )
 
     return expiry_outcome
+
+
+def _named(word: str, texts: Sequence[str]) -> list[tuple[str, str, str]]:
+    """(object or row, word, why) of texts such as bucket/key: why."""
+    parts = (text.partition(": ") for text in texts)
+    return [(place, word, why) for place, _, why in parts]

@@ -29,7 +29,7 @@ from argo_retention.defs.retention.looks import looks_of, table_of
 from argo_retention.defs.retrying import tried_again
 from argo_retention.defs.story import counted, name_exceptions
 from argo_retention.errors import DatabaseError, ObjectStoreError, PlanRefusedError
-from argo_retention.operations.collecting import collect
+from argo_retention.operations.collecting import PAUSED, collect
 from argo_retention.operations.plan_figures import difference, last_plan
 from argo_retention.operations.planning import (
     make_plan,
@@ -149,7 +149,9 @@ def retention_outcome(clusters: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
             for d in collected.deletions
             if d.outcome not in {"deleted", "observed"}
         ]
-        name_exceptions(context.log, stayed)
+        if collected.paused:  # that says it for all of them
+            context.log.warning("Nothing more is deleted: %s", collected.paused)
+        name_exceptions(context.log, [each for each in stayed if each[1] != PAUSED])
         return dg.MaterializeResult(
             metadata={
                 "plan_id": collected.plan.plan_id,
